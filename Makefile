@@ -1,0 +1,64 @@
+# Two commands matter: `make run` and `make test`. Both do all the set-up a fresh machine needs.
+PYTHON ?= python3
+SEEDS ?= 50
+BIN := .venv/bin
+
+.PHONY: run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query
+
+run: setup ## the whole pipeline in the foreground, with a burst of real requests
+	@$(BIN)/python -m deploy.run
+
+setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
+
+.venv/.stamp: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "activity: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "activity: installing the Python packages of requirements.lock ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+jars: setup ## Apache Kafka's jars, fetched once by Maven
+	@$(BIN)/python -m deploy.kafka.jars
+
+test: jars ## unit, SQL on the real engine, integration on real Kafka
+	$(BIN)/python -m pytest
+
+chaos: jars ## every fault with SEEDS seeds, and each protection's control
+	$(BIN)/python -m tests.chaos --seeds $(SEEDS)
+
+bench-ingest: jars ## our consumer against other ways into the same table
+	@$(BIN)/python -m tests.bench.ingest $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# vegeta sends on time, whatever the answers do: latencies count from when a request was meant to go.
+bench-query: setup ## our read API against the engine itself and a tutorial's API
+	@mkdir -p .state/bench-query/bin
+	@command -v go >/dev/null || { echo "activity: bench-query needs Go to build its load generator" >&2; exit 1; }
+	@test -x .state/bench-query/bin/vegeta || GOBIN=$(CURDIR)/.state/bench-query/bin go install github.com/tsenart/vegeta/v12@v12.12.0
+	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))
+
+AWAY_S ?= 30
+bench-emit: jars ## what the middleware costs, under wrk; AWAY_S=600: the broker away for 10 minutes
+	@$(BIN)/python -m tests.bench.emit --away-s $(AWAY_S)
+
+check: setup ## lint, format, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/unit/test_architecture.py
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## renew requirements.lock after a change of pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-package activity-pipeline --no-header --quiet --output-file requirements.lock
+
+schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, AsyncAPI
+	$(BIN)/python -m schemas > schemas/activity-event.v1.schema.json
+	$(BIN)/python -m query_api openapi > query_api/openapi.json
+	$(BIN)/python -m ingest asyncapi > ingest/asyncapi.json
+
+clean: ## remove the local pipeline's state (not the packages and jars)
+	rm -rf .state

@@ -1,0 +1,118 @@
+"""A dead letter, as the table `dead_letters` keeps it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Status(StrEnum):
+    """The table's Enum8."""
+
+    WAITING = "waiting"
+    REPLAYED = "replayed"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LetterId:
+    """Where the message stood; written `TOPIC/PARTITION/OFFSET`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @classmethod
+    def parse(cls, text: str) -> "LetterId":
+        """Raises ValueError, with a text for the one who wrote it."""
+        topic, *numbers = text.rsplit("/", 2)
+        if topic and len(numbers) == 2 and all(n.isascii() and n.isdecimal() for n in numbers):
+            partition, offset = map(int, numbers)
+            if partition < 2**16 and offset < 2**63:
+                return cls(topic, partition, offset)
+        raise ValueError(
+            f"{text!r} is no dead letter's id; it is written TOPIC/PARTITION/OFFSET,"
+            " as `activity dlq list` shows it"
+        )
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> "LetterId":
+        """Of `source_topic` (as bytes), `source_partition`, `source_offset`."""
+        return cls(row[0].decode(), *row[1:])
+
+    @property
+    def has_topic(self) -> bool:
+        """Not so where it was read from a spool, without a broker: Kafka's names have no colon."""
+        return ":" not in self.topic
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A letter without its bytes. `size` is that of its value, None if it has none."""
+
+    id: LetterId
+    reason: str
+    detail: str
+    status: Status
+    timestamp: datetime
+    size: int | None
+
+    COLUMNS = (
+        "source_topic, source_partition, source_offset, reason, detail, toString(status),"
+        " toUnixTimestamp64Milli(source_timestamp), length(value)"
+    )
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> "Summary":
+        """A row of COLUMNS, its texts as bytes."""
+        reason, detail, status = (text.decode() for text in row[3:6])
+        millis, size = row[6:]
+        return cls(LetterId.from_row(row[:3]), reason, detail, Status(status), _time(millis), size)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A whole one: the message as it was, to the byte."""
+
+    id: LetterId
+    reason: str
+    detail: str
+    status: Status
+    timestamp: datetime
+    updated_at: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    COLUMNS = (
+        "source_topic, source_partition, source_offset, reason, detail, toString(status),"
+        " toUnixTimestamp64Milli(source_timestamp), toUnixTimestamp64Milli(updated_at),"
+        " key, value, headers"
+    )
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> "Letter":
+        """A row of COLUMNS, its texts as bytes: a message's may be no UTF-8."""
+        reason, detail, status = (text.decode() for text in row[3:6])
+        born, updated, key, value, headers = row[6:]
+        return cls(
+            LetterId.from_row(row[:3]),
+            reason,
+            detail,
+            Status(status),
+            _time(born),
+            _time(updated),
+            key,
+            value,
+            tuple((name.decode(), content) for name, content in headers),
+        )
+
+
+def _time(millis: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=millis)

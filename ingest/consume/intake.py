@@ -1,0 +1,132 @@
+"""One partition's records on their way into batches. No I/O; the time is handed in."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from ingest.consume.batch import Batch, DeadLetter, Record, Row, Source
+from ingest.consume.ids import IdWindow
+from ingest.consume.judge import Rejected, judge
+from ingest.consume.settings import ConsumerSettings
+
+#: Set by a spool on what it may have sent before; `ingest.emit` writes it.
+RESENT_HEADER = "activity-resent"
+
+
+class PoisonError(Exception):
+    """Too many messages in a row that are no events; the text says what to do."""
+
+
+class Intake:
+    """Takes records in the order of their offsets, gives batches in that order.
+
+    `present`: offsets at or after `next_offset` whose rows are in the table already.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        next_offset: int,
+        present: set[int],
+        ids: IdWindow,
+        settings: ConsumerSettings,
+    ) -> None:
+        self.source = source
+        self.next_offset = next_offset
+        self._present = present
+        self._ids = ids
+        self._settings = settings
+        self._future_limit = timedelta(seconds=settings.future_limit_s)
+        self._open: Batch | None = None
+        self._opened_at = 0.0
+        self._poison_run = 0
+        #: Set when there is something to take.
+        self.filled = asyncio.Event()
+
+    @property
+    def size(self) -> int:
+        """Bytes waiting."""
+        return self._open.size if self._open else 0
+
+    def add(self, records: Iterable[Record], now: float) -> int:
+        """Judge records and keep them; the bytes added. `now`: Unix seconds.
+
+        Raises PoisonError; the records up to there are kept, but should not be written.
+        """
+        latest = datetime.fromtimestamp(now, UTC) + self._future_limit
+        if self._open is None:
+            self._open = Batch(self.next_offset, self.next_offset)
+            self._opened_at = now
+        before = self._open.size
+        self._add(self._open, records, latest)
+        if self._open.next_offset > self._open.base_offset:
+            self.filled.set()
+        return self._open.size - before
+
+    def is_due(self, now: float) -> bool:
+        """The open batch is full or old enough."""
+        batch = self._open
+        return batch is not None and (
+            len(batch.rows) >= self._settings.batch_max_rows
+            or batch.size >= self._settings.batch_max_bytes
+            or now - self._opened_at >= self._settings.batch_max_age_s
+        )
+
+    def due_in(self, now: float) -> float:
+        """Seconds until the open batch is old enough."""
+        return max(0.0, self._opened_at + self._settings.batch_max_age_s - now)
+
+    def take(self) -> Batch | None:
+        """The open batch, if it holds anything; the next one opens where it ends."""
+        batch, self._open = self._open, None
+        self.filled.clear()
+        self._ids.trim()
+        return batch if batch and batch.next_offset > batch.base_offset else None
+
+    def refused(self, row: Row) -> None:
+        """The engine has not taken this row: the same event, when replayed, is no duplicate."""
+        self._ids.forget(row.id)
+
+    def _add(self, batch: Batch, records: Iterable[Record], latest: datetime) -> None:
+        for record in records:
+            offset, value, headers = record.offset, record.value, record.headers
+            self.next_offset = batch.next_offset = offset + 1
+            if self._present and offset in self._present:
+                self._present.discard(offset)
+                continue
+            verdict = judge(record.key, value, headers, latest)
+            if isinstance(verdict, Rejected):
+                self._bury(batch, record, verdict)
+                continue
+            self._poison_run = 0
+            id_ = verdict.id
+            old = self._ids.is_old(id_)
+            resent = headers and any(name == RESENT_HEADER for name, _ in headers)
+            if id_ in batch.asking if old else not self._ids.take(id_):
+                batch.duplicates += 1
+                continue
+            if old:
+                batch.asking.add(id_)
+            ask = verdict if old or resent else None
+            json = verdict.value
+            batch.rows.append(
+                Row(offset, record.timestamp, record.key, value, headers, id_, json, ask)
+            )
+            batch.size += len(json) + _ROW_OVERHEAD
+
+    def _bury(self, batch: Batch, record: Record, why: Rejected) -> None:
+        reason, detail = why.reason, why.detail
+        self._poison_run += 1
+        batch.dead.append(DeadLetter(self.source, record, reason, detail))
+        batch.size += len(record.value or b"") + _ROW_OVERHEAD
+        if self._poison_run >= self._settings.poison_limit:
+            raise PoisonError(
+                f"{self.source}: {self._poison_run} messages in a row are no events, the last at"
+                f" offset {record.offset} ({reason.value}: {detail}). Nothing more is read. Mend"
+                " the producer, or raise ACTIVITY_CONSUMER_POISON_LIMIT to send them to the dead"
+                " letters, and start the consumer again"
+            )
+
+
+# What a row costs in memory beside its value, roughly.
+_ROW_OVERHEAD = 1000

@@ -1,0 +1,40 @@
+"""Settings of the consumer: environment variables with the prefix `ACTIVITY_CONSUMER_`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class ConsumerSettings(BaseSettings):
+    """Times in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="ACTIVITY_CONSUMER_", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8001
+
+    #: A batch is full at this size, and goes at this age even if it is small.
+    batch_max_rows: Count = 25_000
+    batch_max_bytes: Count = 16 << 20
+    batch_max_age_s: Positive = 0.4
+    #: What may wait in memory, over all partitions, before fetching stops.
+    buffer_max_bytes: Count = 48 << 20
+
+    #: Without a heartbeat for this long a member is out. Also the longest lease of an insert.
+    session_timeout_s: Annotated[float, Field(ge=1)] = 10
+    insert_timeout_s: Positive = 60
+    #: How long a partition that is taken away may use to write what it has in memory.
+    flush_timeout_s: Positive = 5
+
+    #: Ids remembered per partition; older ones are asked for in the table.
+    id_window: Count = 100_000
+    #: So many unusable messages in a row are a broken producer or a wrong topic: stop.
+    poison_limit: Count = 1000
+    #: A timestamp further ahead than this is a broken clock.
+    future_limit_s: Positive = 24 * 3600
+    #: Kafka's retention has deleted events that were never read: stop and say so, or go on.
+    on_retention_gap: Literal["stop", "continue"] = "stop"

@@ -1,0 +1,186 @@
+"""One partition's batches, one after the other: dead letters, rows, then the commit."""
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from ingest.consume.batch import Batch, DeadLetter, Row
+from ingest.consume.commits import CommitLog, PartitionLostError
+from ingest.consume.dead_letters import DeadLetters
+from ingest.consume.intake import Intake
+from ingest.consume.judge import Reason
+from ingest.consume.lease import Lease, ServerClock
+from ingest.consume.settings import ConsumerSettings
+from ingest.consume.stats import Stats
+from ingest.consume.store import EventStore, InsertError, Refusal, first_line
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_CLOCK_MAX_AGE_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class PartitionWriter:
+    """Owns a partition from its take-over until it is lost or closed.
+
+    At any time at most one insert of the partition is on the way, so a row's `_base_offset` proves
+    that everything below it is settled.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        *,
+        store: EventStore,
+        commits: CommitLog,
+        dead_letters: DeadLetters,
+        settings: ConsumerSettings,
+        stats: Stats,
+        on_settled: Callable[[int], None],
+    ) -> None:
+        """`on_settled` is told the bytes of each batch that is out of memory."""
+        self.intake = intake
+        self._source = intake.source
+        self._store = store
+        self._commits = commits
+        self._dead_letters = dead_letters
+        self._settings = settings
+        self._stats = stats
+        self._on_settled = on_settled
+        self._clock = ServerClock()
+        self._lease = Lease(0)
+        #: All below this offset is in the table, or buried, and committed.
+        self.settled = intake.next_offset
+        self._in_doubt = False
+        self._closing = asyncio.Event()
+
+    async def run(self) -> None:
+        """Write until closed. Raises PartitionLostError."""
+        await self._renew_lease()
+        while True:
+            await self._wait_until_due()
+            batch = self.intake.take()
+            if batch is not None:
+                await self._settle(batch)
+                self._on_settled(batch.size)
+            elif self._closing.is_set():
+                break
+        if not self._in_doubt:
+            await self._commits.commit(self._source, self.settled, Lease(0, released=True))
+
+    def close(self) -> None:
+        """Write what is in memory, release the lease, and let `run` end."""
+        self._closing.set()
+        self.intake.filled.set()
+
+    async def _wait_until_due(self) -> None:
+        if not self._closing.is_set():
+            await self.intake.filled.wait()
+        while not self.intake.is_due(now := time.time()) and not self._closing.is_set():
+            # Either it gets old, or it gets full while we sleep: look again in between.
+            try:
+                await asyncio.wait_for(
+                    self._closing.wait(), max(0.005, min(0.05, self.intake.due_in(now)))
+                )
+            except TimeoutError:
+                continue
+
+    async def _settle(self, batch: Batch) -> None:
+        await self._patiently("dead letters", lambda: self._dead_letters.bury(batch.dead))
+        rows = await self._drop_taken(batch)
+        await self._insert(batch, rows)
+        self.settled = batch.next_offset
+        await self._renew_lease()
+        self._stats.settled(self._source, batch)
+
+    async def _drop_taken(self, batch: Batch) -> list[Row]:
+        """Everything settled before is in the table, so now it can answer for the old ids."""
+        asking = [row for row in batch.rows if row.ask]
+        if not asking:
+            return batch.rows
+        taken = await self._patiently("old ids", lambda: self._store.taken(asking))
+        if not taken:
+            return batch.rows
+        rows = [row for row in batch.rows if not (row.ask and row.id in taken)]
+        batch.duplicates += len(batch.rows) - len(rows)
+        return rows
+
+    async def _insert(self, batch: Batch, rows: list[Row]) -> None:
+        """Every row is in the table or buried when this returns. Raises PartitionLostError."""
+        pause = 0.1
+        while rows:
+            lease = await self._valid_lease()
+            try:
+                await self._store.insert(self._source, batch.base_offset, lease.until_ms, rows)
+            except InsertError as error:
+                self._in_doubt = error.refusal is Refusal.LOST
+                if error.refusal is not Refusal.DATA:
+                    log.warning("%s: insert not confirmed, asking: %s", self._source, error)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                rows = await self._patiently(
+                    "what is there", functools.partial(self._missing, batch, rows, lease)
+                )
+                self._in_doubt = False
+                self._stats.failed(self._source, str(error))
+                if error.refusal is Refusal.DATA and rows:
+                    await self._find_culprit(batch, rows, str(error))
+                    return
+            else:
+                break
+        self._stats.recovered(self._source)
+
+    async def _missing(self, batch: Batch, rows: list[Row], lease: Lease) -> list[Row]:
+        if self._in_doubt:
+            await self._store.wait_until_quiet(self._source, lease.until_ms)
+        present = await self._store.present(self._source, batch.base_offset, batch.next_offset)
+        return [row for row in rows if row.offset not in present]
+
+    async def _find_culprit(self, batch: Batch, rows: list[Row], why: str) -> None:
+        """Halve until the row is alone that the engine does not take; the others go in."""
+        if len(rows) == 1:
+            letter = DeadLetter(self._source, rows[0], Reason.REFUSED_BY_CLICKHOUSE, why)
+            batch.dead.append(letter)
+            self.intake.refused(rows[0])
+            await self._patiently("dead letters", lambda: self._dead_letters.bury([letter]))
+            return
+        middle = len(rows) // 2
+        await self._insert(batch, rows[:middle])
+        await self._insert(batch, rows[middle:])
+
+    async def _valid_lease(self) -> Lease:
+        """A lease with at least half of its time left."""
+        if self._lease.until_ms - self._clock.now_ms() < self._settings.session_timeout_s * 500:
+            await self._renew_lease()
+        return self._lease
+
+    async def _renew_lease(self) -> None:
+        """Commit what is settled; the new lease counts only once that has succeeded."""
+        if self._clock.age() > _CLOCK_MAX_AGE_SECONDS:
+            self._clock.learn(await self._patiently("the clock", self._store.now_ms))
+        lease = Lease(self._clock.now_ms() + int(self._settings.session_timeout_s * 1000))
+        await self._commits.commit(self._source, self.settled, lease)
+        self._lease = lease
+
+    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try again until it works: the partition stands still meanwhile, and nothing is lost."""
+        pause = 0.1
+        while True:
+            try:
+                answer = await attempt()
+                self._stats.recovered(self._source)
+                return answer
+            except PartitionLostError:
+                raise
+            except (ClickHouseError, KafkaError) as error:
+                log.warning("%s: %s: trying again: %s", self._source, what, first_line(error))
+                self._stats.failed(self._source, first_line(error))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,112 @@
+"""The ASGI middleware: one activity event per request."""
+
+import asyncio
+
+from ingest.emit.context import SCOPE_KEY, current
+from ingest.emit.describe import snapshot
+from ingest.emit.exchange import Exchange
+from ingest.emit.notice import Notices
+from ingest.emit.principal import Principal, PrincipalResolver, from_scope
+from ingest.emit.publisher import KafkaPublisher, Publisher
+from ingest.emit.settings import EmitSettings
+from ingest.emit.types import ASGIApp, Message, Receive, Scope, Send
+from ingest.emit.websocket import Connection
+
+_COMMIT_S = 1.0  # then the response goes out all the same
+
+
+class ActivityMiddleware:
+    """Records every request of an ASGI application that belongs to an org.
+
+    `app.add_middleware(ActivityMiddleware)` is all a service needs; add it last, so that it stands
+    outside of the others. `principal`: how to find out who called, from the ASGI scope, after the
+    application has run (default: `request.state.principal`, then `request.user`).
+    Whatever goes wrong here is logged and never reaches the request.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        publisher: Publisher | None = None,
+        *,
+        settings: EmitSettings | None = None,
+        principal: PrincipalResolver = from_scope,
+    ) -> None:
+        self.app = app
+        self.settings = settings or EmitSettings()
+        self.publisher = publisher or KafkaPublisher(emit=self.settings)
+        self._principal = principal
+        self._commit = self._stored if self.publisher.before_response else None
+        self._notices = Notices()
+        kinds = {"http", "websocket"} if self.settings.websockets else {"http"}
+        self._kinds = frozenset(kinds if self.settings.enabled else ())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        # A second middleware further in, say of a mounted application, leaves it to the first.
+        if kind not in self._kinds or SCOPE_KEY in scope:
+            await self.app(scope, receive, send)
+            return
+        if kind == "http":
+            exchange = Exchange(scope, receive, send, self._hand_over, self._commit)
+        else:
+            exchange = Connection(scope, receive, send, self._hand_over)
+        scope[SCOPE_KEY] = exchange.context
+        token = current.set(exchange.context)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            current.reset(token)
+            exchange.finish()
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        try:
+            who = self._who(exchange)
+            self.publisher.publish(snapshot(exchange, who, self.settings))
+        except Exception as error:  # noqa: BLE001 - the observed request never pays
+            self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
+
+    async def _stored(self, exchange: Exchange) -> None:
+        """Hand over, and wait until the event is on disk: the response's last byte waits, too."""
+        loop, stored = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(stored.set)
+
+        try:
+            draft = snapshot(exchange, self._who(exchange), self.settings)
+            if self.publisher.publish(draft, tell):
+                async with asyncio.timeout(_COMMIT_S):
+                    await stored.wait()
+        except Exception as error:  # noqa: BLE001 - a slow disk must not take the service down
+            self._notices.warn("commit", "response sent before its event: %s", type(error).__name__)
+
+    def _who(self, exchange: Exchange) -> Principal | None:
+        """Here and not on the publisher's thread: a resolver may use objects of this one."""
+        facts = exchange.context.facts
+        told = facts.get("principal") if facts else None
+        if isinstance(told, Principal):
+            return told
+        try:
+            return self._principal(exchange.scope)
+        except Exception as error:  # noqa: BLE001 - a service's own code
+            self._notices.warn("principal", "activity: no principal: %s", type(error).__name__)
+            return None
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.settings.enabled:
+            self.publisher.start()
+
+        async def send_after_flush(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                await asyncio.to_thread(self.publisher.stop)
+            await send(message)
+
+        await self.app(scope, receive, send_after_flush)

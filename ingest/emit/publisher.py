@@ -1,0 +1,287 @@
+"""The publisher: takes events without waiting, sees to it that Kafka gets them."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from ingest.emit import process_end
+from ingest.emit.builder import Builder, Hook
+from ingest.emit.counts import Counts
+from ingest.emit.describe import plain
+from ingest.emit.draft import Committed, Draft, pack
+from ingest.emit.handover import sender
+from ingest.emit.link import Link
+from ingest.emit.notice import Notices
+from ingest.emit.pump import Pump
+from ingest.emit.settings import EmitSettings, SpoolSettings
+from ingest.settings import KafkaSettings, TransportSettings
+from ingest.spool_progress import DIRECTORY
+from schemas.event import ActivityEvent
+
+
+class Publisher(Protocol):
+    """What the middleware hands its events to."""
+
+    @property
+    def before_response(self) -> bool:
+        """Whether the response's last byte waits for `stored`."""
+        ...
+
+    def publish(self, draft: Draft, stored: Callable[[], None] | None = None) -> bool:
+        """Take over one event, at once; False if it was dropped. Never raises, never waits.
+
+        `stored` is called, from another thread, when the event is committed to the spool (or in
+        memory, where there is no spool).
+        """
+        ...
+
+    def start(self) -> None:
+        """Begin to publish. Otherwise the first event does."""
+        ...
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Publish what is there, then end; blocks for at most `timeout_s` seconds."""
+        ...
+
+
+class KafkaPublisher:
+    """Bounded queue → forwarder → spool → Kafka (idempotent, acks=all). Threads and forks welcome.
+
+    Without HTTP: `with` or `async with`, and `record`. Settings: arguments, else environment.
+    `client_options`: further arguments of `aiokafka.AIOKafkaProducer` (TLS, SASL, ...).
+    `hook`: sees the redacted facts of each event, on the publisher's thread, and returns what is
+    to be sent; if it raises, the event is dropped and counted.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings | None = None,
+        emit: EmitSettings | None = None,
+        spool: SpoolSettings | None = None,
+        *,
+        transport: TransportSettings | None = None,
+        client_options: Mapping[str, Any] | None = None,
+        hook: Hook | None = None,
+    ) -> None:
+        self.kafka = kafka or KafkaSettings()
+        self.transport = transport or TransportSettings()
+        self.emit = emit or EmitSettings()
+        self.spool = spool or SpoolSettings()
+        self._options = {"compression_type": self.emit.compression, **(client_options or {})}
+        self._hook = hook
+        self._lock = threading.Lock()
+        self._reset()
+        process_end.watch(self)
+
+    def _reset(self) -> None:
+        """As new: at the beginning, and in a forked child (whose events are its own)."""
+        self.producer_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._lock = threading.Lock()
+        self._queue: deque[Draft | Committed] = deque()
+        self._counts = Counts()
+        self._engine: Pump | Link | None = None
+        self._thread: threading.Thread | None = None
+        self._notices = Notices()
+
+    def publish(
+        self, draft: Draft | ActivityEvent, stored: Callable[[], None] | None = None
+    ) -> bool:
+        """See Publisher. Also takes a ready `schemas.event.ActivityEvent`, sent as it is."""
+        if isinstance(draft, ActivityEvent):
+            draft = pack((draft.key(), draft.to_json()))
+        queue, counts = self._queue, self._counts
+        if len(queue) >= self.emit.queue_size:
+            with self._lock:
+                counts.dropped += 1
+            return False
+        counts.accepted += 1
+        queue.append(draft if stored is None else Committed(draft, stored))
+        engine = self._engine
+        if engine is None:
+            self.start()
+        elif stored is not None:
+            engine.hurry()
+        elif engine.idle:
+            engine.wake()
+        return True
+
+    def record(
+        self,
+        *,
+        org_id: str,
+        action: str,
+        method: str = "WORKER",
+        path: str = "",
+        status_code: int = 200,
+        duration_ms: float = 0.0,
+        started_at: float | None = None,
+        **facts: Any,
+    ) -> bool:
+        """Publish an event that no HTTP request stands for: a job, a schedule, a message.
+
+        `started_at`: Unix seconds, default now minus the duration. `facts`: other fields of
+        `schemas.event.ActivityEvent`; they are redacted like a request's.
+        """
+        begun = time.time() - duration_ms / 1000 if started_at is None else started_at
+        draft = {
+            **plain(facts),
+            "timestamp_us": round(begun * 1_000_000),
+            "org_id": str(org_id),
+            "action": str(action),
+            "method": str(method),
+            "path": str(path),
+            "status_code": int(status_code),
+            "duration_ms": float(duration_ms),
+        }
+        return self.publish(pack(draft))
+
+    def start(self) -> None:
+        """Start to publish, if not started yet. Does not wait for Kafka, nor for the process."""
+        with self._lock:
+            if self._engine is None:
+                engine = self._engine = self._link() or self._pump()
+                self._thread = threading.Thread(
+                    target=self._run, args=(engine,), name="activity-publisher", daemon=True
+                )
+                self._thread.start()
+                process_end.expect()
+
+    def _run(self, engine: Pump | Link) -> None:
+        try:
+            engine.run()
+        except OSError as error:
+            if isinstance(engine, Pump):
+                raise
+            self._notices.warn("forwarder", "no activity forwarder, a thread instead: %s", error)
+            self.producer_id += "-thread"  # a forwarder may have been before, which counted from 0
+            self._engine = pump = self._pump()
+            if engine.stopping:
+                pump.stop(self.emit.stop_timeout_s)
+            pump.run()
+
+    def abandon_after_fork(self) -> object:
+        """In a forked child: begin anew. What is returned must neither be used nor closed there."""
+        engine = self._engine
+        if engine is not None:
+            engine.abandon_after_fork()
+        self._reset()
+        return engine
+
+    def _link(self) -> Link | None:
+        if self.emit.worker == "thread" or self._hook or self.spool.before_response:
+            return None
+        config = {
+            "name": self.producer_id,
+            "directory": str(self._directory),
+            "emit": self.emit.model_dump_json(),
+            "kafka": self.kafka.model_dump_json(),
+            "transport": self.transport.transport,
+            "spool": self.spool.model_dump_json(),
+            "client_options": self._options,
+            "stop_timeout_s": self.emit.stop_timeout_s,
+        }
+        try:
+            return Link(
+                queue=self._queue,
+                config=config,
+                flush_s=self.emit.flush_ms / 1000,
+                counts=self._counts,
+                notices=self._notices,
+            )
+        except ValueError:  # client_options hold an object, such as an ssl_context
+            return None
+
+    def _pump(self) -> Pump:
+        return Pump(
+            queue=self._queue,
+            builder=Builder(
+                queue=self._queue,
+                producer_id=self.producer_id,
+                settings=self.emit,
+                hook=self._hook,
+                counts=self._counts,
+                notices=self._notices,
+            ),
+            sender=sender(
+                self.transport.transport,
+                self.kafka,
+                self._options,
+                self._directory,
+                self.producer_id,
+            ),
+            name=self.producer_id,
+            directory=self._directory,
+            emit=self.emit,
+            spool=self.spool,
+            counts=self._counts,
+            notices=self._notices,
+        )
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Publish what is there, for at most `timeout_s` (default: `emit.stop_timeout_s`).
+
+        What Kafka did not take by then stays in the spool for the next worker. A later `publish`
+        starts anew, under a new `producer_id`.
+        """
+        with self._lock:
+            engine, thread = self._engine, self._thread
+        if engine is None or thread is None:
+            return
+        within = self.emit.stop_timeout_s if timeout_s is None else timeout_s
+        engine.stop(within)
+        thread.join(within + 5)  # closing connections has its own limits
+        with self._lock:
+            if self._thread is thread:
+                self._counts = self.counts()
+                self._engine = self._thread = None
+                self.producer_id = f"{self.producer_id.rsplit('-', 1)[0]}-{secrets.token_hex(4)}"
+
+    @property
+    def before_response(self) -> bool:
+        """See Publisher; set by `ACTIVITY_SPOOL_BEFORE_RESPONSE`."""
+        return self.spool.before_response
+
+    @property
+    def forwarder_pid(self) -> int | None:
+        """The forwarder's process id, while there is one."""
+        engine = self._engine
+        return engine.pid if isinstance(engine, Link) else None
+
+    def counts(self) -> Counts:
+        """Numbers so far; see `ingest.emit.prometheus` for a metrics page."""
+        engine, counts = self._engine, replace(self._counts, queued=len(self._queue), spooled=0)
+        for name, number in (engine.numbers() if engine is not None else {}).items():
+            if name not in ("accepted", "dropped"):  # those are counted on this side
+                setattr(counts, name, getattr(counts, name) + number)
+        return counts
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+    @property
+    def _directory(self) -> Path:
+        if self.transport.transport == "spool":
+            return self.spool.dir / DIRECTORY
+        # Spools are adopted by workers that publish to the same topic, and by no others.
+        text = f"{self.kafka.bootstrap_servers}/{self.kafka.topic}"
+        return self.spool.dir / hashlib.sha256(text.encode()).hexdigest()[:16]

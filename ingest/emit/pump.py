@@ -1,0 +1,230 @@
+"""The publisher's work: queue → messages → outbox → Kafka, in an event loop of its own.
+
+Runs in the forwarder's process, or in a thread of the service; never in the application's loop,
+where a handler that hogs it would delay events, and a flush of events requests (docs/adr/0003).
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ingest.emit.builder import Builder
+from ingest.emit.counts import Counts
+from ingest.emit.draft import Committed, Draft
+from ingest.emit.encode import Message
+from ingest.emit.handover import HandOver
+from ingest.emit.kafka import KafkaSender, NotConnected
+from ingest.emit.notice import Notices, QuietClient
+from ingest.emit.outbox import Outbox
+from ingest.emit.settings import EmitSettings, SpoolSettings
+from ingest.emit.spool import SpoolUnavailable, open_spool
+
+_FLUSH = 200  # events per spool commit
+# Events built in one go, and the pause after them: while this thread computes, the application's
+# waits for the interpreter, at worst 5 ms. In a process of its own there is nobody to wait.
+_SLICE = 16
+_BREATH_S = 0.001
+_ROUND = 1_000  # events per round trip to Kafka
+_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+_ADOPT_EVERY_S = 15.0
+
+
+class Pump:
+    """One run of a publisher, in the process that uses it. Made at its start, used once."""
+
+    def __init__(
+        self,
+        *,
+        queue: "deque[Draft | Committed]",
+        builder: Builder,
+        sender: KafkaSender | HandOver,
+        name: str,
+        directory: Path,
+        emit: EmitSettings,
+        spool: SpoolSettings,
+        counts: Counts,
+        notices: Notices,
+        own_process: bool = False,
+    ) -> None:
+        self.idle = False  # read by request threads: `wake` is needed
+        self.outbox: Outbox | None = None
+        self._queue = queue
+        self._builder = builder
+        self._sender = sender
+        self._name, self._directory = name, directory
+        self._emit, self._spool = emit, spool
+        self._counts, self._notices = counts, notices
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_within: float | None = None
+        self._filled, self._urgent = asyncio.Event(), asyncio.Event()
+        self._stored, self._room = asyncio.Event(), asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._slice, self._breath_s = (_FLUSH, 0.0) if own_process else (_SLICE, _BREATH_S)
+        # A forwarder's service has let them wait for company already.
+        self._flush_s = 0.0 if own_process else emit.flush_ms / 1000
+        self._collected = False
+        self._built: list[Message] = []
+        self._waiting: list[Callable[[], None]] = []
+
+    def run(self) -> None:
+        """The thread's body; returns after `stop`."""
+        with QuietClient():
+            asyncio.run(self._main())
+
+    def wake(self) -> None:
+        """From any thread: there is something in the queue."""
+        self.idle = False
+        self._call(self._filled.set)
+
+    def hurry(self) -> None:
+        """From any thread: somebody waits for the commit."""
+        self._call(self._filled.set)
+        self._call(self._urgent.set)
+
+    def stop(self, timeout_s: float) -> None:
+        """From any thread: publish what is there, for at most `timeout_s` seconds, then end."""
+        self._stop_within = timeout_s
+        self._call(self._stop)
+
+    def abandon_after_fork(self) -> None:
+        """In a forked child: the parent's files and connections are not ours."""
+        if self.outbox is not None:
+            self.outbox.abandon_after_fork()
+
+    def numbers(self) -> dict[str, int]:
+        """What is waiting; the other counts are the publisher's own."""
+        waiting, spooled = self.outbox.waiting() if self.outbox else (0, 0)
+        return {"queued": waiting, "spooled": spooled}
+
+    def _call(self, callback: Callable[[], Any]) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the publisher with it
+                self._loop.call_soon_threadsafe(callback)
+
+    def _stop(self) -> None:
+        for event in (self._stopping, self._filled, self._urgent, self._stored, self._room):
+            event.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._stop_within is not None:
+            self._stop()
+        self.outbox = outbox = self._open_outbox()
+        tasks = [
+            asyncio.create_task(self._collect(outbox)),
+            asyncio.create_task(self._publish(outbox)),
+            asyncio.create_task(self._adopt(outbox)),
+        ]
+        await self._stopping.wait()
+        await asyncio.wait(tasks, timeout=self._stop_within)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._queue:  # out of time for Kafka, not for the disk
+            self._build()
+        self._store(outbox)
+        self._say_what_is_left(outbox)
+        outbox.close()
+        await self._sender.close()
+
+    def _open_outbox(self) -> Outbox:
+        spool = None
+        if self._spool.enabled:
+            try:
+                spool = open_spool(self._directory, self._name, self._spool.max_bytes)
+            except SpoolUnavailable as error:
+                self._notices.warn("spool", "no activity spool, events wait in memory: %s", error)
+        return Outbox(spool, self._emit.queue_size, self._counts, self._notices)
+
+    async def _collect(self, outbox: Outbox) -> None:
+        """Queue to outbox, every `flush_ms`."""
+        while self._queue or not self._stopping.is_set():
+            self._filled.clear()
+            self.idle = True
+            if not self._queue:
+                await self._filled.wait()
+            self.idle = False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), self._flush_s)
+            if not self._stopping.is_set():
+                self._urgent.clear()
+            while self._queue:
+                if not outbox.has_room() and not self._stopping.is_set():
+                    self._room.clear()
+                    await self._room.wait()
+                while self._queue and len(self._built) < _FLUSH:
+                    self._build()
+                    await asyncio.sleep(self._breath_s)
+                self._store(outbox)
+        self._collected = True
+        self._stored.set()
+
+    def _build(self) -> None:
+        messages, waiting = self._builder.take(self._slice)
+        self._built += messages
+        self._waiting += waiting
+
+    def _store(self, outbox: Outbox) -> None:
+        """Store what is built, in one commit, and tell those who wait for it."""
+        messages, self._built = self._built, []
+        waiting, self._waiting = self._waiting, []
+        if messages and not outbox.add(messages):
+            self._counts.spool_full += len(messages)
+            self._notices.warn("full", "activity spool is full: the newest events are dropped")
+        for stored in waiting:
+            with contextlib.suppress(RuntimeError):  # that request's loop is gone
+                stored()
+        self._stored.set()
+
+    async def _publish(self, outbox: Outbox) -> None:
+        """Outbox to Kafka, in order, until stopped and empty."""
+        failures = 0
+        while True:
+            self._stored.clear()
+            batches = outbox.head(_ROUND)
+            if not batches:
+                if self._collected:
+                    return
+                await self._stored.wait()
+                continue
+            try:
+                await self._sender.send(batches)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the events are still here
+                await self._sender.close(wait=False)
+                if not isinstance(error, NotConnected):
+                    for batch in batches:
+                        batch.resent = True
+                text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                self._notices.warn("kafka", "activity events wait for Kafka: %s", text)
+                await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+                failures += 1
+                continue
+            failures = 0
+            self._counts.published += sum(len(batch.messages) for batch in batches)
+            outbox.done(batches)
+            self._room.set()
+
+    async def _adopt(self, outbox: Outbox) -> None:
+        """Look for the spools of dead workers, now and then."""
+        # Without a broker the consumer adopts them.
+        broker = isinstance(self._sender, KafkaSender)
+        while broker and self._spool.enabled and not self._stopping.is_set():
+            outbox.adopt(self._directory, self._spool.max_bytes)
+            self._stored.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _ADOPT_EVERY_S)
+
+    def _say_what_is_left(self, outbox: Outbox) -> None:
+        left, kept = outbox.waiting()
+        self._counts.left += left
+        if left or kept:
+            self._notices.warn(
+                "stop",
+                "activity publisher stopped: %d events lost, %d bytes wait in %s",
+                left,
+                kept,
+                self._directory,
+            )

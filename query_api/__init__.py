@@ -1,0 +1,1 @@
+"""The way out: fifteen read endpoints over the `events` table."""

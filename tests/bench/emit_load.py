@@ -1,0 +1,70 @@
+"""Load by wrk, a compiled generator: in Python it would take a core and be the slowest part."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.problem import Problem
+
+# wrk tells percentiles for people; its script interface tells them as numbers.
+_SCRIPT = """
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format(
+    '\\n{"requests": %%d, "micros": %%d, "p50": %%d, "p99": %%d, "failed": %%d}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    e.connect + e.read + e.write + e.status + e.timeout))
+end
+%s
+"""
+_THINK = "delay = function() return %d end"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One round's answers. `failed`: no answer, or a status above 399."""
+
+    requests: int
+    failed: int
+    rps: float
+    p50_ms: float
+    p99_ms: float
+
+
+def wrk() -> str:
+    """The program; installed where this user may. Raises Problem where it is missing."""
+    found = shutil.which("wrk")
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        command = ["apt-get", "install", "--yes", "--quiet", "wrk"]
+        subprocess.run(command, capture_output=True, check=False)
+        found = shutil.which("wrk")
+    if found is None:
+        raise Problem(
+            "the load generator `wrk` is not here and could not be installed;"
+            " as root (Debian, Ubuntu): apt-get install wrk"
+        )
+    return found
+
+
+async def load(url: str, seconds: int, connections: int, think_ms: int, scratch: Path) -> Load:
+    """As many requests as the service answers on `connections` connections, each of which waits
+    `think_ms` before its next one. Raises Problem where wrk fails."""
+    script = scratch / f"wrk-{think_ms}.lua"
+    script.write_text(_SCRIPT % (_THINK % think_ms if think_ms else ""))
+    command = [wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise Problem(f"wrk ended with {process.returncode}")
+    found = json.loads(output.decode().strip().splitlines()[-1])
+    return Load(
+        requests=found["requests"],
+        failed=found["failed"],
+        rps=found["requests"] / found["micros"] * 1e6,
+        p50_ms=found["p50"] / 1000,
+        p99_ms=found["p99"] / 1000,
+    )

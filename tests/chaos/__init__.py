@@ -1,0 +1,1 @@
+"""Seeded faults against the real pipeline, and for each protection a run without it."""

@@ -1,0 +1,109 @@
+"""What was attempted, what Kafka acknowledged, and what came of it."""
+
+import base64
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+
+@dataclass(slots=True)
+class Ledger:
+    """By event id. Attempted and not acknowledged is unknown: it may be there or not, but not
+    twice."""
+
+    attempted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    acknowledged: set[str] = field(default_factory=set)
+    #: The values that are no events, as sent.
+    poison: list[bytes] = field(default_factory=list)
+
+    @property
+    def orgs(self) -> list[str]:
+        return sorted({event["org_id"] for event in self.attempted.values()})
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far list, total and summary are from the ledger; all zero is what we claim."""
+
+    lost: int = 0
+    duplicate: int = 0
+    ghost: int = 0
+    #: Sum of |rollup - recount| per org and hour.
+    drift: int = 0
+    total: int = 0
+    walk: int = 0
+    summary: int = 0
+    #: Poison messages that are not in the dead letters byte for byte.
+    buried: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        mine, theirs = asdict(self), asdict(other)
+        return Tally(**{name: mine[name] + theirs[name] for name in mine})
+
+    @property
+    def sum(self) -> int:
+        return sum(asdict(self).values())
+
+
+async def tally_table(ledger: Ledger, clickhouse: AsyncClient) -> Tally:
+    """Rows against ledger, rollup against rows."""
+    if not ledger.attempted:
+        return Tally()
+    orgs = {"orgs": ledger.orgs}
+    result = await clickhouse.query(
+        "SELECT toString(id) FROM events WHERE org_id IN {orgs:Array(String)}", orgs
+    )
+    rows = Counter(row[0] for row in result.result_rows)
+    rollup = (
+        "SELECT org_id, toStartOfHour(timestamp), count(), sum(duration_ms) FROM events"
+        " WHERE org_id IN {orgs:Array(String)} GROUP BY org_id, toStartOfHour(timestamp)"
+    )
+    by_rollup = await clickhouse.query(rollup, orgs, settings={"force_optimize_projection": 1})
+    recount = await clickhouse.query(rollup, orgs, settings={"optimize_use_projections": 0})
+    return Tally(
+        lost=len(ledger.acknowledged - rows.keys()),
+        duplicate=sum(rows.values()) - len(rows),
+        ghost=len(rows.keys() - ledger.attempted.keys()),
+        drift=_distance(by_rollup.result_rows, recount.result_rows),
+    )
+
+
+async def tally_dead_letters(ledger: Ledger, clickhouse: AsyncClient, topic: str) -> Tally:
+    """The poison against the dead letters."""
+    result = await clickhouse.query(
+        "SELECT base64Encode(assumeNotNull(value)) FROM dead_letters FINAL"
+        " WHERE source_topic = {t:String}",
+        {"t": topic},
+    )
+    found = Counter(base64.b64decode(row[0]) for row in result.result_rows)
+    sent = Counter(ledger.poison)
+    return Tally(buried=(sent - found).total() + (found - sent).total())
+
+
+def expected(ledger: Ledger, present: set[str], org_id: str) -> list[dict[str, Any]]:
+    """The org's events that must be shown: the acknowledged, and of the unknown what arrived."""
+    return [
+        event
+        for id_, event in ledger.attempted.items()
+        if event["org_id"] == org_id and (id_ in ledger.acknowledged or id_ in present)
+    ]
+
+
+def in_window(event: dict[str, Any], start: str, end: str) -> bool:
+    """Whether the event is in `[start, end)` (the API's texts, UTC)."""
+    at = datetime.fromisoformat(event["timestamp"])
+    return _aware(start) <= at < _aware(end)
+
+
+def _aware(text: str) -> datetime:
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _distance(one: Any, other: Any) -> int:
+    left = {tuple(row[:2]): row[2] for row in one}
+    right = {tuple(row[:2]): row[2] for row in other}
+    return sum(abs(left.get(key, 0) - right.get(key, 0)) for key in left.keys() | right.keys())
