@@ -38,6 +38,7 @@ class ActivityMiddleware:
         self._principal = principal
         self._commit = self._stored if self.publisher.before_response else None
         self._notices = Notices()
+        self._open: set[Exchange] = set()
         kinds = {"http", "websocket"} if self.settings.websockets else {"http"}
         self._kinds = frozenset(kinds if self.settings.enabled else ())
 
@@ -57,6 +58,7 @@ class ActivityMiddleware:
             exchange = Connection(scope, receive, send, self._hand_over)
         scope[SCOPE_KEY] = exchange.context
         token = current.set(exchange.context)
+        self._open.add(exchange)
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
@@ -65,6 +67,7 @@ class ActivityMiddleware:
         finally:
             current.reset(token)
             exchange.finish()
+            self._open.discard(exchange)
 
     def _hand_over(self, exchange: Exchange) -> None:
         try:
@@ -100,12 +103,19 @@ class ActivityMiddleware:
             self._notices.warn("principal", "activity: no principal: %s", type(error).__name__)
             return None
 
+    def _cut_off(self) -> None:
+        """Requests that the server will not wait for: granian ends with their tasks unfinished."""
+        for exchange in list(self._open):
+            exchange.fail(asyncio.CancelledError())
+            exchange.finish()
+
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.settings.enabled:
             self.publisher.start()
 
         async def send_after_flush(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
+                self._cut_off()
                 await asyncio.to_thread(self.publisher.stop)
             await send(message)
 

@@ -192,3 +192,25 @@ def test_the_import_needs_no_web_framework_and_no_clickhouse() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.stderr == b""
     assert done.returncode == 0
+
+
+async def test_a_request_that_the_server_does_not_wait_for_is_one_event() -> None:
+    """granian says shutdown and ends with the tasks of such requests unfinished."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send(START)
+        await asyncio.Event().wait()
+
+    harness = Harness(app)
+    serving = asyncio.create_task(harness.request())
+    while not harness.sent:
+        await asyncio.sleep(0)
+    await harness.request(type="lifespan")
+    event = harness.event()
+    assert (event["status_code"], event["error_code"]) == (200, "CANCELLED")
+    serving.cancel()  # a server that cancels all the same makes no second event
+    await asyncio.wait([serving])
+    assert len(harness.events()) == 1
