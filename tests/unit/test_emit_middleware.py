@@ -202,12 +202,13 @@ async def test_a_request_that_the_server_does_not_wait_for_is_one_event() -> Non
             await send({"type": "lifespan.shutdown.complete"})
             return
         await send(START)
+        begun.set()
         await asyncio.Event().wait()
 
+    begun = asyncio.Event()
     harness = Harness(app)
     serving = asyncio.create_task(harness.request())
-    while not harness.sent:
-        await asyncio.sleep(0)
+    await begun.wait()
     await harness.request(type="lifespan")
     event = harness.event()
     assert (event["status_code"], event["error_code"]) == (200, "CANCELLED")
