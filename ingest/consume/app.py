@@ -22,10 +22,11 @@ from schemas.event import ActivityEvent
 Records = tuple[ConsumerRecord, ...]
 
 # One answer of the broker, all partitions, and of each partition: what may lie in memory unread.
-_FETCH_BYTES = 16 << 20
-_FETCH_PARTITION_BYTES = 4 << 20
-# Records handed over at once; judging so many takes a few tens of ms of the event loop.
-_MOST_RECORDS = 4000
+_FETCH_BYTES = 4 << 20
+_FETCH_PARTITION_BYTES = 1 << 20
+# Records handed over at once; judging so many takes some ms of the event loop, in which
+# nothing of an insert's body is sent.
+_MOST_RECORDS = 1500
 
 
 @dataclass(frozen=True, slots=True)

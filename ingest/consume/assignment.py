@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import operator
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ _RETRY_SECONDS = 1.0
 _WATCH_SECONDS = 1.0
 # Looks at the same place after which nothing is on the way between the client and us.
 _SAME_PLACE = 3
+
+
+_partition = operator.attrgetter("partition")
 
 
 class StopError(Exception):
@@ -75,6 +79,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._client = commits
         self._held: dict[Source, _Held] = {}
         self._waiting_bytes = 0
+        self._turns = asyncio.Semaphore(settings.insert_max_concurrent)
         self._taking = asyncio.Lock()
         self._room = asyncio.Event()
         self._room.set()
@@ -125,7 +130,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._room.wait()
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
-        for partition, group in itertools.groupby(records, lambda record: record.partition):
+        for partition, group in itertools.groupby(records, _partition):
             of_partition = list(group)
             held = self._held.get(Source(of_partition[0].topic, partition))
             if held is None or held.writer is None:
@@ -226,7 +231,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer, commits = self._client()
         while True:
             try:
-                intake = await take_over(source, commits, self._store, self._settings)
+                intake = await take_over(
+                    source, commits, self._store, self._settings, len(self._held)
+                )
                 break
             except (ClickHouseError, KafkaError) as error:
                 log.warning("%s: cannot take over yet: %s", source, first_line(error))
@@ -240,6 +247,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             dead_letters=self._dead_letters,
             settings=self._settings,
             stats=self._stats,
+            turns=self._turns,
             on_settled=self._settled,
         )
         self._held[source].writer = writer
@@ -274,7 +282,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _settled(self, size: int) -> None:
         self._waiting_bytes -= size
-        if self._waiting_bytes <= self._settings.buffer_max_bytes // 2:
+        if self._waiting_bytes <= self._settings.buffer_max_bytes:
             self._room.set()
 
     def _stop(self, error: Exception) -> None:

@@ -1,12 +1,10 @@
 """What goes from one partition into the table by one insert, and to the dead letters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
-import msgspec
-
-from ingest.consume.judge import Accepted, Reason
+from ingest.consume.judge import Reason
+from ingest.consume.rows import Chunk, Record, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,37 +16,6 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}"
-
-
-class Record(Protocol):
-    """A message, as aiokafka hands it over: what is used of it. `timestamp`: Unix milliseconds."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> tuple[tuple[str, bytes | None], ...]: ...
-
-
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """An event, and the message it came in (a Record): without aiokafka's own, which is larger, so
-    that more rows have room. `json`: what is written, most often the very bytes of `value`.
-    `ask`: only the table knows whether it has been taken before; what it has to be asked with.
-    """
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-    id: str
-    json: bytes
-    ask: Accepted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +34,24 @@ class Batch:
 
     base_offset: int
     next_offset: int
-    rows: list[Row] = field(default_factory=list)
+    #: Events to be written as they came, and all others.
+    chunks: list[Chunk] = field(default_factory=list)
+    singles: list[Row] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
-    #: Ids of `rows` that ask; they are not in the window of ids.
+    #: Ids of `singles` that ask; they are not in the window of ids.
     asking: set[str] = field(default_factory=set)
+    #: Events in `chunks` and `singles`.
+    count: int = 0
+    #: Bytes in memory, roughly.
     size: int = 0
     #: Events that were here already, under the same id.
     duplicates: int = 0
+
+    @property
+    def rows(self) -> list[Row]:
+        """All events one by one, in the order of their offsets."""
+        rows = [row for chunk in self.chunks for row in chunk.rows()]
+        return sorted([*rows, *self.singles], key=lambda row: row.offset)
 
 
 #: One piece of an insert's body, bytes.
@@ -81,7 +59,7 @@ _PIECE = 1 << 20
 
 
 def json_each_row(
-    source: Source, base_offset: int, lease_ms: int, rows: list[Row]
+    source: Source, base_offset: int, lease_ms: int, rows: Iterable[Row | Chunk]
 ) -> Iterator[bytes]:
     """The body of `INSERT ... FORMAT JSONEachRow`, in pieces: the producer's bytes as they are,
     with the columns that say where they came from spliced in front."""
@@ -91,9 +69,10 @@ def json_each_row(
     ).encode()
     piece: list[bytes] = []
     size = 0
-    for row in rows:
-        piece += (head, b"%d," % row.offset, row.json[1:], b"\n")
-        size += len(row.json)
+    for one in rows:
+        for offset, json in one.values():
+            piece += (head, b"%d," % offset, json[1:], b"\n")
+            size += len(json)
         if size > _PIECE:
             yield b"".join(piece)
             piece, size = [], 0

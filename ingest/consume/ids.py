@@ -33,20 +33,23 @@ class IdWindow:
     def __len__(self) -> int:
         return self._count
 
-    def is_old(self, id_: str) -> bool:
-        """Only the table knows whether this id has been taken."""
-        return id_[: self._PREFIX] <= self._horizon
-
-    def take(self, id_: str) -> bool:
-        """Remember an id; False: it has been taken already."""
-        bucket = self._buckets.get(id_[: self._PREFIX])
+    def take(self, id_: str) -> bool | None:
+        """Remember an id; False: it has been taken already. None: only the table knows."""
+        prefix = id_[: self._PREFIX]
+        bucket = self._buckets.get(prefix)
         if bucket is None:
-            bucket = self._buckets[id_[: self._PREFIX]] = set()
+            if prefix <= self._horizon:
+                return None
+            bucket = self._buckets[prefix] = set()
         elif id_ in bucket:
             return False
         bucket.add(id_)
         self._count += 1
         return True
+
+    def take_all(self, ids: Iterable[str]) -> list[bool | None]:
+        """`take` for each, in their order."""
+        return [*map(self.take, ids)]
 
     def forget(self, id_: str) -> None:
         """It was taken, but is not in the table and will not be: another copy must pass."""

@@ -24,10 +24,10 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Stage = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 # Only the canonical forms: ids are compared as text, and so are times. (`$` and `\d` would let a
 # line end and other scripts' digits pass.)
-_is_uuid7 = re.compile(
+is_uuid7 = re.compile(
     r"\A[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"
 ).match
-_is_utc = re.compile(
+is_utc = re.compile(
     r"\A2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z"
 ).match
 
@@ -134,13 +134,9 @@ def judge(
             if content is not None:
                 content.decode()
         event = _decode(value)
-        stamp, usage = event.timestamp, event.token_usage
+        stamp = event.timestamp
         born = datetime.fromisoformat(stamp)
-        plain = (
-            _is_uuid7(event.id)
-            and _is_utc(stamp)
-            and (usage is _NO_USAGE or _has_each_name_once(bytes(usage)))
-        )
+        plain = bool(is_uuid7(event.id) and is_utc(stamp)) and usage_is_plain(event)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         plain = False
     if not plain:
@@ -150,8 +146,11 @@ def judge(
     return Accepted(event.id, event.org_id, stamp, value.strip())
 
 
-def _has_each_name_once(usage: bytes) -> bool:
-    """There are as many colons as names. Raises MsgspecError."""
+def usage_is_plain(event: FastEvent) -> bool:
+    """Each name is there once: there are as many colons as names. Raises MsgspecError."""
+    if event.token_usage is _NO_USAGE:
+        return True
+    usage = bytes(event.token_usage)
     return usage.count(b":") == len(_decode_usage(usage))
 
 

@@ -17,12 +17,15 @@ class ConsumerSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8001
 
-    #: A batch is full at this size, and goes at this age even if it is small.
+    #: A batch is due at this size, and at this age even if it is small. It grows on while it waits
+    #: for its turn, so under load batches are as large as the memory lets them.
     batch_max_rows: Count = 25_000
-    batch_max_bytes: Count = 16 << 20
+    batch_max_bytes: Count = 32 << 20
     batch_max_age_s: Positive = 0.4
-    #: What may wait in memory, over all partitions, before fetching stops.
-    buffer_max_bytes: Count = 48 << 20
+    #: Inserts on the way at a time, over all partitions: one is parsed while another is written.
+    insert_max_concurrent: Count = 2
+    #: What may wait in memory, packed, over all partitions, before fetching stops.
+    buffer_max_bytes: Count = 64 << 20
 
     #: Without a heartbeat for this long a member is out. Also the longest lease of an insert.
     session_timeout_s: Annotated[float, Field(ge=1)] = 10
@@ -30,8 +33,8 @@ class ConsumerSettings(BaseSettings):
     #: How long a partition that is taken away may use to write what it has in memory.
     flush_timeout_s: Positive = 5
 
-    #: Ids remembered per partition; older ones are asked for in the table.
-    id_window: Count = 100_000
+    #: Ids remembered, over all partitions; older ones are asked for in the table.
+    id_window: Count = 200_000
     #: So many unusable messages in a row are a broken producer or a wrong topic: stop.
     poison_limit: Count = 1000
     #: A timestamp further ahead than this is a broken clock.

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
-_ROWS = 100
+_ROWS = 10
 
 
 class Spools:
@@ -52,6 +52,7 @@ class Spools:
         self._dead_letters = dead_letters
         self._settings = settings
         self._stats = stats
+        self._turns = asyncio.Semaphore(settings.insert_max_concurrent)
         self._held: dict[str, asyncio.Task[None]] = {}
         self._writers: dict[str, PartitionWriter] = {}
 
@@ -114,7 +115,9 @@ class Spools:
     async def _take_over(self, file: SpoolFile, commits: SpoolCommits) -> PartitionWriter:
         while True:
             try:
-                intake = await take_over(file.source, commits, self._store, self._settings)
+                intake = await take_over(
+                    file.source, commits, self._store, self._settings, len(self._held)
+                )
                 break
             except ClickHouseError as error:
                 log.warning("%s: cannot take over yet: %s", file.source, first_line(error))
@@ -128,6 +131,7 @@ class Spools:
             dead_letters=self._dead_letters,
             settings=self._settings,
             stats=self._stats,
+            turns=self._turns,
             on_settled=lambda _: None,
         )
 
@@ -135,10 +139,10 @@ class Spools:
         self, file: SpoolFile, writer: PartitionWriter, writing: "asyncio.Task[None]"
     ) -> None:
         """Feed the writer; returns when the spool is read to its end and nobody writes it."""
-        limit = self._settings.batch_max_bytes
         while not writing.done():
             records = []
-            if writer.intake.size < limit:
+            # As much waits as is on its way.
+            if writer.intake.size < self._settings.buffer_max_bytes // (2 * len(self._held)):
                 now = time.time()
                 records = file.read(writer.intake.next_offset, _ROWS, int(now * 1000))
                 writer.intake.add(records, now)
@@ -146,6 +150,7 @@ class Spools:
                 if writer.settled >= writer.intake.next_offset and not file.has_owner():
                     return
                 await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(0)  # the others' turn
 
 
 def _lock(path: Path) -> IO[bytes]:

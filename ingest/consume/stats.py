@@ -19,7 +19,7 @@ class Stats:
     def settled(self, source: Source, batch: Batch) -> None:
         """A batch is in the table and committed."""
         self.recovered(source)
-        self.events[source] += len(batch.rows)
+        self.events[source] += batch.count
         self.duplicates[source] += batch.duplicates
         self.dead_letters[source] += len(batch.dead)
         self.batches[source] += 1

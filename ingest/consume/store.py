@@ -8,8 +8,9 @@ from enum import Enum, auto
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from ingest.consume.batch import Row, Source, json_each_row
+from ingest.consume.batch import Source, json_each_row
 from ingest.consume.ids import IdWindow
+from ingest.consume.rows import Chunk, Row
 from schemas.event import ActivityEvent
 
 # All but what a producer must not set: `_ingested_at` is the table's.
@@ -81,10 +82,10 @@ class EventStore:
         return await self._number("SELECT toUnixTimestamp64Milli(now64(3))")
 
     async def insert(
-        self, source: Source, base_offset: int, lease_ms: int, rows: Sequence[Row]
+        self, source: Source, base_offset: int, lease_ms: int, rows: Sequence[Row | Chunk]
     ) -> None:
         """One insert, confirmed when this returns. Raises InsertError."""
-        body = json_each_row(source, base_offset, lease_ms, list(rows))
+        body = json_each_row(source, base_offset, lease_ms, rows)
         try:
             # A stream, because clickhouse_connect would send bytes a second time when the
             # connection is cut after them: it cannot know that they were applied.

@@ -25,9 +25,13 @@ class Resume:
 
 
 async def take_over(
-    source: Source, commits: CommitLog, store: EventStore, settings: ConsumerSettings
+    source: Source,
+    commits: CommitLog,
+    store: EventStore,
+    settings: ConsumerSettings,
+    partitions: int,
 ) -> Intake:
-    """Ask Kafka and ClickHouse how far the partition is.
+    """Ask Kafka and ClickHouse how far the partition is. `partitions`: how many share the memory.
 
     The order is the protocol's: first the former owner's lease, then wait until none of its inserts
     can arrive any more, and only then ask what is there.
@@ -44,7 +48,7 @@ async def take_over(
     progress = await store.progress(source, committed.offset if committed and lease else 0)
     resume = where(source, committed, progress, await commits.bounds(source), settings)
     present = await store.present(source, resume.offset)
-    ids = await store.ids(source, settings.id_window)
+    ids = await store.ids(source, max(1, settings.id_window // partitions))
     log.info(
         "%s: from offset %d on (%s); %d of the next rows are in the table already",
         *(source, resume.offset, resume.because, len(present)),

@@ -4,18 +4,19 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from ingest.consume.batch import Batch, DeadLetter, Row
+from ingest.consume.batch import Batch, DeadLetter
 from ingest.consume.commits import CommitLog, PartitionLostError
 from ingest.consume.dead_letters import DeadLetters
 from ingest.consume.intake import Intake
 from ingest.consume.judge import Reason
 from ingest.consume.lease import Lease, ServerClock
+from ingest.consume.rows import Chunk, Row, halves, without
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.stats import Stats
 from ingest.consume.store import EventStore, InsertError, Refusal, first_line
@@ -43,9 +44,11 @@ class PartitionWriter:
         dead_letters: DeadLetters,
         settings: ConsumerSettings,
         stats: Stats,
+        turns: asyncio.Semaphore,
         on_settled: Callable[[int], None],
     ) -> None:
-        """`on_settled` is told the bytes of each batch that is out of memory."""
+        """`turns`: as many batches go at a time, of all writers. `on_settled` is told the bytes of
+        each batch that is out of memory."""
         self.intake = intake
         self._source = intake.source
         self._store = store
@@ -54,6 +57,8 @@ class PartitionWriter:
         self._settings = settings
         self._stats = stats
         self._on_settled = on_settled
+        self._turns = turns
+        self._has_turn = False
         self._clock = ServerClock()
         self._lease = Lease(0)
         #: All below this offset is in the table, or buried, and committed.
@@ -66,12 +71,15 @@ class PartitionWriter:
         await self._renew_lease()
         while True:
             await self._wait_until_due()
-            batch = self.intake.take()
-            if batch is not None:
-                await self._settle(batch)
-                self._on_settled(batch.size)
-            elif self._closing.is_set():
-                break
+            batch = await self._take_in_turn()
+            try:
+                if batch is not None:
+                    await self._settle(batch)
+                    self._on_settled(batch.size)
+                elif self._closing.is_set():
+                    break
+            finally:
+                self._end_turn()
         if not self._in_doubt:
             await self._commits.commit(self._source, self.settled, Lease(0, released=True))
 
@@ -92,27 +100,38 @@ class PartitionWriter:
             except TimeoutError:
                 continue
 
+    async def _take_in_turn(self) -> Batch | None:
+        await self._turns.acquire()
+        self._has_turn = True
+        return self.intake.take()
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._turns.release()
+
     async def _settle(self, batch: Batch) -> None:
         await self._patiently("dead letters", lambda: self._dead_letters.bury(batch.dead))
-        rows = await self._drop_taken(batch)
-        await self._insert(batch, rows)
+        singles = await self._drop_taken(batch)
+        await self._insert(batch, [*batch.chunks, *singles])
+        self._end_turn()
         self.settled = batch.next_offset
         await self._renew_lease()
         self._stats.settled(self._source, batch)
 
     async def _drop_taken(self, batch: Batch) -> list[Row]:
         """Everything settled before is in the table, so now it can answer for the old ids."""
-        asking = [row for row in batch.rows if row.ask]
+        asking = [row for row in batch.singles if row.ask]
         if not asking:
-            return batch.rows
+            return batch.singles
         taken = await self._patiently("old ids", lambda: self._store.taken(asking))
-        if not taken:
-            return batch.rows
-        rows = [row for row in batch.rows if not (row.ask and row.id in taken)]
-        batch.duplicates += len(batch.rows) - len(rows)
+        rows = [row for row in batch.singles if not (row.ask and row.id in taken)]
+        dropped = len(batch.singles) - len(rows)
+        batch.duplicates += dropped
+        batch.count -= dropped
         return rows
 
-    async def _insert(self, batch: Batch, rows: list[Row]) -> None:
+    async def _insert(self, batch: Batch, rows: Sequence[Row | Chunk]) -> None:
         """Every row is in the table or buried when this returns. Raises PartitionLostError."""
         pause = 0.1
         while rows:
@@ -120,6 +139,7 @@ class PartitionWriter:
             try:
                 await self._store.insert(self._source, batch.base_offset, lease.until_ms, rows)
             except InsertError as error:
+                self._end_turn()  # what is in trouble goes on without: the others need not wait
                 self._in_doubt = error.refusal is Refusal.LOST
                 if error.refusal is not Refusal.DATA:
                     log.warning("%s: insert not confirmed, asking: %s", self._source, error)
@@ -137,27 +157,29 @@ class PartitionWriter:
                 break
         self._stats.recovered(self._source)
 
-    async def _missing(self, batch: Batch, rows: list[Row], lease: Lease) -> list[Row]:
+    async def _missing(
+        self, batch: Batch, rows: Sequence[Row | Chunk], lease: Lease
+    ) -> list[Row | Chunk]:
         if self._in_doubt:
             await self._store.wait_until_quiet(self._source, lease.until_ms)
         present = await self._store.present(self._source, batch.base_offset, batch.next_offset)
-        return [row for row in rows if row.offset not in present]
+        return without(rows, present)
 
-    async def _find_culprit(self, batch: Batch, rows: list[Row], why: str) -> None:
+    async def _find_culprit(self, batch: Batch, rows: Sequence[Row | Chunk], why: str) -> None:
         """Halve until the row is alone that the engine does not take; the others go in."""
-        if len(rows) == 1:
-            letter = DeadLetter(self._source, rows[0], Reason.REFUSED_BY_CLICKHOUSE, why)
+        if len(rows) == 1 and isinstance(row := rows[0], Row):
+            letter = DeadLetter(self._source, row, Reason.REFUSED_BY_CLICKHOUSE, why)
             batch.dead.append(letter)
-            self.intake.refused(rows[0])
+            batch.count -= 1
+            self.intake.refused(row)
             await self._patiently("dead letters", lambda: self._dead_letters.bury([letter]))
             return
-        middle = len(rows) // 2
-        await self._insert(batch, rows[:middle])
-        await self._insert(batch, rows[middle:])
+        for half in halves(rows):
+            await self._insert(batch, half)
 
     async def _valid_lease(self) -> Lease:
-        """A lease with at least half of its time left."""
-        if self._lease.until_ms - self._clock.now_ms() < self._settings.session_timeout_s * 500:
+        """A lease with at least three quarters of its time left: a large batch takes some of it."""
+        if self._lease.until_ms - self._clock.now_ms() < self._settings.session_timeout_s * 750:
             await self._renew_lease()
         return self._lease
 

@@ -6,12 +6,13 @@ A fault run with it must show a number above zero; if it does not, the fault was
 import sys
 from collections.abc import Sequence
 
-from ingest.consume.batch import DeadLetter, Row, Source
+from ingest.consume.batch import DeadLetter, Source
 from ingest.consume.commits import Commits, Committed
 from ingest.consume.dead_letters import DeadLetters
 from ingest.consume.ids import IdWindow
 from ingest.consume.lease import Lease
 from ingest.consume.main import consume
+from ingest.consume.rows import Chunk, Row
 from ingest.consume.service import Parts
 from ingest.consume.store import EventStore, Progress
 
@@ -37,7 +38,7 @@ class Unleased(EventStore):
     """Its inserts are valid for ever."""
 
     async def insert(
-        self, source: Source, base_offset: int, lease_ms: int, rows: Sequence[Row]
+        self, source: Source, base_offset: int, lease_ms: int, rows: Sequence[Row | Chunk]
     ) -> None:
         del lease_ms
         await super().insert(source, base_offset, _FAR_AWAY_MS, rows)

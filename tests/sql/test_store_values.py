@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from ingest.consume.batch import Row, Source
+from ingest.consume.batch import Source
 from ingest.consume.judge import Accepted, judge
+from ingest.consume.rows import Row
 from ingest.consume.store import EventStore, InsertError, Refusal
 from schemas.event import ActivityEvent
 from tests.fixtures.any_event import generated

@@ -22,11 +22,10 @@ def test_the_young_side_is_exact_and_the_rest_is_flagged(
     window, taken = IdWindow(limit), set[str]()
     for batch in batches:
         for id_ in batch:
-            if window.is_old(id_):
-                taken.add(id_)  # the table was asked
-            else:
-                assert window.take(id_) == (id_ not in taken)
-                taken.add(id_)
+            new = window.take(id_)
+            if new is not None:  # else the table is asked
+                assert new == (id_ not in taken)
+            taken.add(id_)
         window.trim()
         assert len(window) <= limit
 
@@ -37,8 +36,9 @@ def test_seeded_from_the_table_it_knows_the_same(held: list[str], limit: int, ne
     youngest = sorted(held, key=lambda id_: id_[:13], reverse=True)[:limit]
     window = IdWindow.seeded(youngest, limit, complete=len(youngest) < limit)
     assert len(window) <= limit
-    if not window.is_old(next_):
-        assert window.take(next_) == (next_ not in held)
+    new = window.take(next_)
+    if new is not None:
+        assert new == (next_ not in held)
     elif len(held) < limit:
         raise AssertionError("the window has all there are, so it must know")
 
@@ -49,9 +49,10 @@ def test_it_forgets_the_oldest_and_no_more_than_it_must(ids: list[str], limit: i
     for id_ in ids:
         window.take(id_)
     window.trim()
-    remembered = [id_ for id_ in ids if not window.is_old(id_)]
+    remembered = [id_ for id_ in ids if window.take(id_) is False]
     assert len(remembered) == len(window)
-    forgotten = [id_ for id_ in ids if window.is_old(id_)]
+    forgotten = [id_ for id_ in ids if window.take(id_) is None]
+    assert len(remembered) + len(forgotten) == len(ids)
     if forgotten:
         buckets = sorted({id_[:10] for id_ in forgotten})
         again = sum(id_.startswith(buckets[-1]) for id_ in ids)
@@ -61,7 +62,6 @@ def test_it_forgets_the_oldest_and_no_more_than_it_must(ids: list[str], limit: i
 
 def test_nothing_is_old_for_a_window_that_has_lost_nothing() -> None:
     window = IdWindow.seeded([], 5, complete=True)
-    assert not window.is_old("00000000-0000-7000-8000-000000000000")
     assert window.take("00000000-0000-7000-8000-000000000000")
 
 
