@@ -1,16 +1,21 @@
 """The faults. Each is played against a run; its controls are named beside it."""
 
 import asyncio
+import operator
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from tests.chaos import emit_faults
 from tests.chaos.engine_faults import (
+    engine_away,
     engine_disk_full,
     engine_killed,
+    engine_slow,
     engine_stopped,
     half_open,
     insert_held,
+    insert_in_part,
     response_cut,
 )
 from tests.chaos.protocols import (
@@ -48,8 +53,10 @@ def killed_at(step: str) -> Callable[[Run], Awaitable[None]]:
             if step == INSERT_APPLIED:
                 connection.cut()
 
+        if step == COMMITTED:
+            # So that there is always something fetched and not yet written when a commit is out.
+            run.stack.clickhouse_proxy.drag(INSERT_SENT, lambda: 0.2)
         trap = run.trap(step, run.random.randint(1, 3), kill)
-        # Fast enough that there is always something fetched and not yet written.
         async with run.feeding(4000, 2.5):
             await run.sprung(trap)
             await first.process.kill()
@@ -123,9 +130,12 @@ async def zombie(run: Run) -> None:
         await run.sprung(trap)
         await run.consumer()
     await run.drain()
+    before, _ = await run.count.offsets()
     arrive.set()
     stopped.process.send_signal(signal.SIGCONT)
     await asyncio.sleep(0.5)
+    after, _ = await run.count.offsets()
+    assert all(map(operator.le, before, after)), f"its commit was taken: {before} to {after}"
     async with run.feeding(300, 0.5):
         pass
 
@@ -204,6 +214,9 @@ FAULTS = [
     Fault("response_cut", response_cut, ("ask",)),
     Fault("insert_held", insert_held, ("wait",)),
     Fault("engine_killed", engine_killed, ("ask",)),
+    Fault("insert_in_part", insert_in_part, ("ask",)),
+    Fault("engine_away", engine_away),
+    Fault("engine_slow", engine_slow, ("ask",)),
     Fault("engine_stopped", engine_stopped, ("wait",)),
     Fault("engine_disk_full", engine_disk_full),
     Fault("half_open", half_open, ("ask",)),
@@ -215,5 +228,13 @@ FAULTS = [
     Fault("duplicates", duplicates, ("ids",)),
     Fault("late_and_skewed", late_and_skewed, ("ids",)),
     Fault("poison", poison, ("dead_letters",)),
+    Fault("emit_broker_away", emit_faults.broker_away, ("spool",)),
+    Fault("emit_broker_slow", emit_faults.broker_slow, ("spool",)),
+    Fault("emit_disk_full", emit_faults.disk_full, ("memory",)),
+    Fault("emit_killed", emit_faults.killed, ("spool", "adoption", "flush")),
+    Fault("emit_killed_durable", emit_faults.killed_durable, ("before_response",)),
+    Fault("emit_sent_again", emit_faults.sent_again, ("resent",)),
+    Fault("emit_four_workers", emit_faults.four_workers, ("adoption",)),
+    Fault("emit_dropped", emit_faults.dropped, ("seq",)),
     Fault("rolling_restart", rolling_restart, cluster=True),
 ]

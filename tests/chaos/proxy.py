@@ -68,6 +68,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self.traps: list[Trap] = []
+        #: How long each piece waits at a step, seconds.
+        self.drags: dict[str, Callable[[], float]] = {}
 
     async def start(self, port: int) -> None:
         self._server = await asyncio.start_server(self._accept, HOST, port)
@@ -83,8 +85,13 @@ class Proxy:
         self.traps.append(trap)
         return trap
 
+    def drag(self, step: str, seconds: Callable[[], float]) -> None:
+        """From now on every piece waits at `step`, each connection's in their order."""
+        self.drags[step] = seconds
+
     def disarm(self) -> None:
         self.traps.clear()
+        self.drags.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -142,5 +149,7 @@ class Proxy:
 
     async def _pass(self, step: str, connection: Connection) -> None:
         if step:
+            if step in self.drags:
+                await asyncio.sleep(self.drags[step]())
             for trap in self.traps:
                 await trap.pass_by(step, connection)
