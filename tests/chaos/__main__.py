@@ -49,8 +49,7 @@ async def play(stack: Stack, fault: Fault, seed: int, without: str, into: Outcom
         into.recover_s.append(await run.drain())
         tally = await run.count.tally()
         if run.ledger.excused:
-            missing = await run.count.excused()
-            run.notes.append(f"{missing} of {len(run.ledger.excused)} answered at the kill lost")
+            run.notes.append(await run.count.excused())
     except Exception as error:  # noqa: BLE001 - said in the report, which then fails
         into.errors.append(f"seed {seed}: {type(error).__name__}: {error}: {run.last_words()}")
         run.notes.append(f"ERROR: {type(error).__name__}: {error}")

@@ -83,9 +83,12 @@ class Count:
         )
         return {row[0] for row in result.result_rows}
 
-    async def excused(self) -> int:
+    async def excused(self) -> str:
         """How many of the excused are missing."""
-        return len(self._ledger.excused - await self._present())
+        ages = self._ledger.excused
+        lost = ages.keys() - await self._present()
+        oldest = max((ages[one] for one in lost), default=0.0)
+        return f"{len(lost)} lost of the last {oldest * 1000:.0f} ms"
 
     async def committed_all(self) -> bool:
         """The group has committed the topic to its end."""

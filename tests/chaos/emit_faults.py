@@ -2,11 +2,12 @@
 
 import asyncio
 import resource
+import signal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from tests.chaos.emitting import Emitting
-from tests.chaos.protocols import PRODUCED
+from tests.chaos.protocols import INSERT_APPLIED, PRODUCED
 from tests.chaos.proxy import Connection
 from tests.chaos.run import Run
 from tests.fixtures.wait import wait_until
@@ -157,6 +158,28 @@ async def dropped(run: Run) -> None:
     # A number that is missing shows when a later one is there.
     async with emitting.requests(10, 1.5):
         pass
+    emitting.promise()
+
+
+async def brokerless(run: Run) -> None:
+    """Without Kafka: the consumer reads the spools itself. It is killed when an insert has been
+    applied, then a worker is."""
+    emitting = Emitting(run, transport="spool")
+    spools = {"ACTIVITY_TRANSPORT": "spool", "ACTIVITY_SPOOL_DIR": str(emitting.spool)}
+    consumer, _ = await asyncio.gather(run.consumer(variables=spools), emitting.start())
+    [service] = emitting.services
+
+    async def kill(connection: Connection) -> None:
+        consumer.process.send_signal(signal.SIGKILL)
+        connection.cut()
+
+    trap = run.trap(INSERT_APPLIED, run.random.randint(1, 4), kill)
+    async with emitting.requests(_RATE, 5):
+        await run.sprung(trap)
+        await consumer.process.wait()
+        await run.consumer(variables=spools)
+        await emitting.kill(service)
+        await service.start()
     emitting.promise()
 
 

@@ -129,16 +129,19 @@ class Emitting:
         """kill -9; without `durable` its answers of the last 20 ms promise nothing that is not in
         the spool."""
         at = time.monotonic()
-        await service.kill()
+        await service.kill()  # what is answered in this moment counts as answered before
         if not durable:
-            last = {one for one, (when, who) in self._answered.items() if who is service}
-            last = {one for one in last if self._answered[one][0] > at - TAIL_S}
-            self._ledger.excused |= last - set(self.spooled())
+            kept = set(self.spooled())
+            self._ledger.excused |= {
+                one: at - when
+                for one, (when, who) in self._answered.items()
+                if who is service and when > at - TAIL_S and one not in kept
+            }
 
     def promise(self, *, only_shown: bool = False) -> None:
         """What was answered since the last promise is in the table in the end; with `only_shown` it
         is there, or a gap in `seq` says that it is not."""
-        promised = self._answered.keys() - self._ledger.excused - self._promised
+        promised = self._answered.keys() - self._ledger.excused.keys() - self._promised
         self._promised |= promised
         self._ledger.shown |= promised
         if not only_shown:

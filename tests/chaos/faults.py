@@ -1,4 +1,11 @@
-"""The faults. Each is played against a run; its controls are named beside it."""
+"""The faults. Each is played against a run; its controls are named beside it.
+
+Not here, because each is one case and no search (tests/integration): retention gap, topic created
+anew, group offsets deleted or moved to the begin, nothing but poison (test_consume_faults.py), a
+header name or a checksum that cannot be read (test_consume_unreadable.py), null and empty values,
+keys and headers byte for byte (test_consume.py), replay of dead letters
+(test_dead_letters_replay.py), a forwarder that dies alone, a fork (test_emit_kill.py).
+"""
 
 import asyncio
 import operator
@@ -59,7 +66,7 @@ def killed_at(step: str) -> Callable[[Run], Awaitable[None]]:
         trap = run.trap(step, run.random.randint(1, 3), kill)
         async with run.feeding(4000, 2.5):
             await run.sprung(trap)
-            await first.process.kill()
+            await first.process.wait()
             await run.consumer()
 
     return play
@@ -151,7 +158,7 @@ async def broker_killed(run: Run) -> None:
     trap = run.trap(COMMITTING, run.random.randint(3, 8), kill)
     async with run.feeding(1500, 3.0):
         await run.sprung(trap)
-        await run.stack.kafka.kill()
+        await run.stack.kafka.process.wait()
         if run.random.random() < 0.5:
             await consumer.process.kill()
             await run.consumer(ready=False)
@@ -236,5 +243,6 @@ FAULTS = [
     Fault("emit_sent_again", emit_faults.sent_again, ("resent",)),
     Fault("emit_four_workers", emit_faults.four_workers, ("adoption",)),
     Fault("emit_dropped", emit_faults.dropped, ("seq",)),
+    Fault("emit_brokerless", emit_faults.brokerless, ("ask_and_ids",)),
     Fault("rolling_restart", rolling_restart, cluster=True),
 ]

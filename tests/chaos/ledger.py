@@ -23,8 +23,9 @@ class Ledger:
     key: str = "id"
     #: Not promised, but if it is missing, a gap in `seq` must say so.
     shown: set[str] = field(default_factory=set)
-    #: May be missing without a word: answered just before their service was killed outright.
-    excused: set[str] = field(default_factory=set)
+    #: May be missing without a word: answered just before their service was killed outright, so
+    #: many seconds before.
+    excused: dict[str, float] = field(default_factory=dict)
     #: Requests that an emitter's trouble has reached.
     failed: int = 0
 
