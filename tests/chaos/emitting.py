@@ -133,7 +133,7 @@ class Emitting:
         if not durable:
             kept = set(self.spooled())
             self._ledger.excused |= {
-                one: at - when
+                one: max(0.0, at - when)
                 for one, (when, who) in self._answered.items()
                 if who is service and when > at - TAIL_S and one not in kept
             }

@@ -159,7 +159,7 @@ async def broker_killed(run: Run) -> None:
     async with run.feeding(1500, 3.0):
         await run.sprung(trap)
         await run.stack.kafka.process.wait()
-        if run.random.random() < 0.5:
+        if run.without or run.random.random() < 0.5:
             await consumer.process.kill()
             await run.consumer(ready=False)
         await run.stack.kafka.start()
@@ -230,7 +230,7 @@ FAULTS = [
     Fault("members", members),
     Fault("stale_batch", stale_batch),
     Fault("zombie", zombie, ("lease",)),
-    Fault("broker_killed", broker_killed),
+    Fault("broker_killed", broker_killed, ("ask_and_ids",)),
     Fault("offsets_reset", offsets_reset, ("table_progress",)),
     Fault("duplicates", duplicates, ("ids",)),
     Fault("late_and_skewed", late_and_skewed, ("ids",)),
