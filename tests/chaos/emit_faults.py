@@ -36,7 +36,7 @@ async def broker_slow(run: Run) -> None:
     """Each of the broker's answers takes three seconds."""
     emitting = Emitting(run, emit_worker=_worker(run), emit_queue_size=150)
     await asyncio.gather(run.consumer(), emitting.start())
-    run.stack.kafka_proxy.drag(PRODUCED, lambda: 3.0)
+    run.stack.kafka_proxy.slow(PRODUCED, lambda: 3.0)
     async with emitting.requests(_RATE, 8):
         pass
     run.stack.kafka_proxy.drags.clear()
@@ -53,7 +53,7 @@ async def disk_full(run: Run) -> None:
     emitting = Emitting(run)
     await asyncio.gather(run.consumer(), emitting.start())
     [service] = emitting.services
-    run.stack.kafka_proxy.drag(PRODUCED, lambda: run.random.uniform(0.1, 0.6))
+    run.stack.kafka_proxy.slow(PRODUCED, lambda: run.random.uniform(0.1, 0.6))
     async with emitting.requests(_RATE, 5):
         await asyncio.sleep(run.random.uniform(0.5, 1.5))
         assert service.forwarder is not None
@@ -73,7 +73,7 @@ async def killed(run: Run) -> None:
     await asyncio.gather(run.consumer(), emitting.start())
     [service] = emitting.services
     # So that there is always something in the spool.
-    run.stack.kafka_proxy.drag(PRODUCED, lambda: 0.7)
+    run.stack.kafka_proxy.slow(PRODUCED, lambda: 0.7)
     for _ in range(2):
         async with emitting.requests(_RATE, 2.5):
             await asyncio.sleep(run.random.uniform(1.0, 2.0))
@@ -110,7 +110,7 @@ async def sent_again(run: Run) -> None:
         await emitting.kill(service, durable=True)
         connection.cut()
 
-    run.stack.kafka_proxy.drag(PRODUCED, lambda: 0.3)
+    run.stack.kafka_proxy.slow(PRODUCED, lambda: 0.3)
     trap = run.trap(PRODUCED, run.random.randint(3, 5), kill)
     async with emitting.requests(_RATE, 3):
         await run.sprung(trap)
@@ -130,7 +130,7 @@ async def four_workers(run: Run) -> None:
     """Four workers on one machine; one of them is killed, and another adopts its spool."""
     emitting = Emitting(run, services=4)
     await asyncio.gather(run.consumer(), emitting.start())
-    run.stack.kafka_proxy.drag(PRODUCED, lambda: 0.7)
+    run.stack.kafka_proxy.slow(PRODUCED, lambda: 1.5)
     async with emitting.requests(_RATE, 4):
         await asyncio.sleep(run.random.uniform(1.0, 3.0))
         await emitting.kill(run.random.choice(emitting.services))
@@ -149,7 +149,7 @@ async def dropped(run: Run) -> None:
         spool_max_bytes=30_000,
     )
     await asyncio.gather(run.consumer(), emitting.start())
-    run.stack.kafka_proxy.drag(PRODUCED, lambda: 2.0)
+    run.stack.kafka_proxy.slow(PRODUCED, lambda: 2.0)
     async with emitting.requests(_RATE, 4):
         pass
     run.stack.kafka_proxy.drags.clear()

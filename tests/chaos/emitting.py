@@ -173,13 +173,13 @@ class Emitting:
 
 
 def _app_ids(path: Path) -> list[str]:
+    # A spool that was closed in order has no WAL, and without one SQLite wants to write to read.
+    mode = "mode=ro" if path.with_suffix(".spool-wal").exists() else "immutable=1"
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2)
-        ) as db:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True)) as db:
             rows = db.execute("SELECT lines FROM outbox ORDER BY row").fetchall()
-    except sqlite3.OperationalError:
-        if path.exists() and path.with_suffix(".spool-wal").exists():
+    except sqlite3.OperationalError as error:
+        if path.exists() and "no such table" not in str(error):
             raise
         return []  # just being made, or removed
     return [json.loads(line)["app_id"] for (lines,) in rows for line in lines.split(b"\n")]

@@ -140,8 +140,8 @@ async def engine_slow(run: Run) -> None:
     def insert() -> float:
         return run.random.choice((0.1, 0.3, 0.5, 0.7, 1.6))
 
-    run.stack.clickhouse_proxy.drag(ASKED, lambda: run.random.uniform(0.0, 0.4))
-    run.stack.clickhouse_proxy.drag(INSERT_SENT, insert)
+    run.stack.clickhouse_proxy.slow(ASKED, lambda: run.random.uniform(0.0, 0.4))
+    run.stack.clickhouse_proxy.slow(INSERT_SENT, insert)
     async with run.feeding(2000, 5.0):
         pass
     run.stack.clickhouse_proxy.drags.clear()

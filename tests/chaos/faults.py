@@ -8,6 +8,7 @@ keys and headers byte for byte (test_consume.py), replay of dead letters
 """
 
 import asyncio
+import contextlib
 import operator
 import signal
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,7 @@ from tests.chaos.protocols import (
 from tests.chaos.proxy import Connection
 from tests.chaos.run import Run
 from tests.fixtures.consumer import Consumer
+from tests.fixtures.wait import wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,16 @@ def killed_at(step: str) -> Callable[[Run], Awaitable[None]]:
             if step == INSERT_APPLIED:
                 connection.cut()
 
+        fetches = run.stack.kafka_proxy.passed
+
+        async def fetched_more() -> None:
+            enough = fetches[FETCHED] + 3
+            with contextlib.suppress(AssertionError):  # there is no more: the events are all sent
+                await wait_until(lambda: fetches[FETCHED] >= enough, 1.0, "more is fetched")
+
         if step == COMMITTED:
-            # So that there is always something fetched and not yet written when a commit is out.
-            run.stack.clickhouse_proxy.drag(INSERT_SENT, lambda: 0.2)
+            # When a commit is out there is something that is fetched and not yet written.
+            run.stack.clickhouse_proxy.drag(INSERT_SENT, fetched_more)
         trap = run.trap(step, run.random.randint(1, 3), kill)
         async with run.feeding(4000, 2.5):
             await run.sprung(trap)
