@@ -24,8 +24,8 @@ jars: setup ## Apache Kafka's jars, fetched once by Maven
 test: jars ## unit, SQL on the real engine, integration on real Kafka
 	$(BIN)/python -m pytest
 
-chaos: jars ## every fault with SEEDS seeds, and each protection's control
-	$(BIN)/python -m tests.chaos --seeds $(SEEDS)
+chaos: jars ## every fault, with SEEDS seeds, and each protection's control; AWAY=120: seconds away
+	$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(if $(AWAY),--away-s $(AWAY))
 
 bench-ingest: jars ## our consumer against other ways into the same table
 	@$(BIN)/python -m tests.bench.ingest $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -17,12 +17,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ingest.emit.builder import Builder
 from ingest.emit.counts import Counts
 from ingest.emit.draft import Committed, Draft
 from ingest.emit.handover import sender
 from ingest.emit.link import LENGTH, frame
 from ingest.emit.notice import Notices, log
+from ingest.emit.parts import Parts
 from ingest.emit.pump import Pump
 from ingest.emit.settings import EmitSettings, SpoolSettings
 from ingest.settings import KafkaSettings
@@ -44,7 +44,9 @@ class _Lines(logging.Handler):
 class Forwarder:
     """One service's forwarder: a thread that reads, and the pump."""
 
-    def __init__(self, service: socket.socket, config: dict[str, Any], lines: _Lines) -> None:
+    def __init__(
+        self, service: socket.socket, config: dict[str, Any], lines: _Lines, parts: Parts
+    ) -> None:
         self._service = service
         self._lines = lines
         self._counts = Counts()
@@ -58,7 +60,7 @@ class Forwarder:
         notices = Notices()
         self._pump = Pump(
             queue=self._queue,
-            builder=Builder(
+            builder=parts.builder(
                 queue=self._queue,
                 producer_id=config["name"],
                 settings=emit,
@@ -72,6 +74,7 @@ class Forwarder:
                 config["client_options"],
                 Path(config["directory"]),
                 config["name"],
+                kafka_sender=parts.sender,
             ),
             name=config["name"],
             directory=Path(config["directory"]),
@@ -79,6 +82,7 @@ class Forwarder:
             spool=SpoolSettings.model_validate_json(config["spool"]),
             counts=self._counts,
             notices=notices,
+            outbox=parts.outbox,
             own_process=True,
         )
 
@@ -139,7 +143,7 @@ def read_frame(service: socket.socket, while_waiting: Any) -> Any:
     return marshal.loads(bytes(data[LENGTH.size :]))  # noqa: S302 - from our own parent
 
 
-def main() -> None:
+def main(parts: Parts | None = None) -> None:
     """Run for the service at the other end of the inherited socket."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the service decides; its end is ours
@@ -152,7 +156,7 @@ def main() -> None:
         service.settimeout(_REPORT_S)
         config = read_frame(service, lambda: None)
         if config is not None:
-            Forwarder(service, config, lines).run()
+            Forwarder(service, config, lines, parts or Parts()).run()
 
 
 if __name__ == "__main__":

@@ -44,8 +44,10 @@ def sender(
     client_options: Mapping[str, Any],
     directory: Path,
     name: str,
+    *,
+    kafka_sender: type[KafkaSender] = KafkaSender,
 ) -> KafkaSender | HandOver:
     """What brings the spool `name` of `directory` to the consumer."""
     if transport == "spool":
         return HandOver(directory, name)
-    return KafkaSender(kafka, client_options)
+    return kafka_sender(kafka, client_options)

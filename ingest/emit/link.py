@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from ingest.emit.counts import Counts
@@ -52,11 +53,13 @@ class Link:
         flush_s: float,
         counts: Counts,
         notices: Notices,
+        program: Sequence[str],
     ) -> None:
         self.idle = False  # read by request threads: `wake` is needed
         self._queue = queue
         frame(config)  # ValueError here and now, if it holds objects
         self._config = config
+        self._program = program  # what `python -m` runs
         self._spawned = 0
         self._dropped = counts.dropped
         self._flush_s = flush_s
@@ -189,7 +192,7 @@ class Link:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
             try:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "ingest.emit.forward", str(theirs.fileno())],
+                    [sys.executable, "-m", *self._program, str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from ingest.emit import process_end
-from ingest.emit.builder import Builder, Hook
+from ingest.emit.builder import Hook
 from ingest.emit.counts import Counts
 from ingest.emit.describe import plain
 from ingest.emit.draft import Committed, Draft, pack
 from ingest.emit.handover import sender
 from ingest.emit.link import Link
 from ingest.emit.notice import Notices
+from ingest.emit.parts import Parts
 from ingest.emit.pump import Pump
 from ingest.emit.settings import EmitSettings, SpoolSettings
 from ingest.settings import KafkaSettings, TransportSettings
@@ -71,7 +72,9 @@ class KafkaPublisher:
         transport: TransportSettings | None = None,
         client_options: Mapping[str, Any] | None = None,
         hook: Hook | None = None,
+        parts: Parts | None = None,
     ) -> None:
+        self._parts = parts or Parts()
         self.kafka = kafka or KafkaSettings()
         self.transport = transport or TransportSettings()
         self.emit = emit or EmitSettings()
@@ -196,6 +199,7 @@ class KafkaPublisher:
                 flush_s=self.emit.flush_ms / 1000,
                 counts=self._counts,
                 notices=self._notices,
+                program=self._parts.forwarder,
             )
         except ValueError:  # client_options hold an object, such as an ssl_context
             return None
@@ -203,7 +207,7 @@ class KafkaPublisher:
     def _pump(self) -> Pump:
         return Pump(
             queue=self._queue,
-            builder=Builder(
+            builder=self._parts.builder(
                 queue=self._queue,
                 producer_id=self.producer_id,
                 settings=self.emit,
@@ -217,6 +221,7 @@ class KafkaPublisher:
                 self._options,
                 self._directory,
                 self.producer_id,
+                kafka_sender=self._parts.sender,
             ),
             name=self.producer_id,
             directory=self._directory,
@@ -224,6 +229,7 @@ class KafkaPublisher:
             spool=self.spool,
             counts=self._counts,
             notices=self._notices,
+            outbox=self._parts.outbox,
         )
 
     def stop(self, timeout_s: float | None = None) -> None:

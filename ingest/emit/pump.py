@@ -47,11 +47,13 @@ class Pump:
         spool: SpoolSettings,
         counts: Counts,
         notices: Notices,
+        outbox: type[Outbox] = Outbox,
         own_process: bool = False,
     ) -> None:
         self.idle = False  # read by request threads: `wake` is needed
         self.outbox: Outbox | None = None
         self._queue = queue
+        self._new_outbox = outbox
         self._builder = builder
         self._sender = sender
         self._name, self._directory = name, directory
@@ -137,7 +139,7 @@ class Pump:
                 spool = open_spool(self._directory, self._name, self._spool.max_bytes)
             except SpoolUnavailable as error:
                 self._notices.warn("spool", "no activity spool, events wait in memory: %s", error)
-        return Outbox(spool, self._emit.queue_size, self._counts, self._notices)
+        return self._new_outbox(spool, self._emit.queue_size, self._counts, self._notices)
 
     async def _collect(self, outbox: Outbox) -> None:
         """Queue to outbox, every `flush_ms`."""

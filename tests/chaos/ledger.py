@@ -18,6 +18,16 @@ class Ledger:
     acknowledged: set[str] = field(default_factory=set)
     #: The values that are no events, as sent.
     poison: list[bytes] = field(default_factory=list)
+    #: The column that tells one event from another: a service's events get their ids out of our
+    #: sight, so a request's `app_id` stands for them.
+    key: str = "id"
+    #: Not promised, but if it is missing, a gap in `seq` must say so.
+    shown: set[str] = field(default_factory=set)
+    #: May be missing without a word: answered just before their service was killed outright, so
+    #: many seconds before.
+    excused: dict[str, float] = field(default_factory=dict)
+    #: Requests that an emitter's trouble has reached.
+    failed: int = 0
 
     @property
     def orgs(self) -> list[str]:
@@ -38,6 +48,11 @@ class Tally:
     summary: int = 0
     #: Poison messages that are not in the dead letters byte for byte.
     buried: int = 0
+    #: Events that are missing and no gap in `seq` says so, and gaps where nothing is missing.
+    silent: int = 0
+    phantom: int = 0
+    #: Requests that failed because of their emitter.
+    failed: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         mine, theirs = asdict(self), asdict(other)
@@ -54,7 +69,7 @@ async def tally_table(ledger: Ledger, clickhouse: AsyncClient) -> Tally:
         return Tally()
     orgs = {"orgs": ledger.orgs}
     result = await clickhouse.query(
-        "SELECT toString(id) FROM events WHERE org_id IN {orgs:Array(String)}", orgs
+        f"SELECT toString({ledger.key}) FROM events WHERE org_id IN {{orgs:Array(String)}}", orgs
     )
     rows = Counter(row[0] for row in result.result_rows)
     rollup = (
@@ -71,10 +86,27 @@ async def tally_table(ledger: Ledger, clickhouse: AsyncClient) -> Tally:
     )
 
 
+async def tally_gaps(ledger: Ledger, clickhouse: AsyncClient) -> Tally:
+    """The gaps in `seq` against what is missing."""
+    orgs = {"orgs": ledger.orgs}
+    mine = "FROM events WHERE org_id IN {orgs:Array(String)}"
+    rows = await clickhouse.query(f"SELECT DISTINCT toString({ledger.key}) {mine}", orgs)
+    gaps = await clickhouse.query(
+        f"SELECT sum(missing) FROM event_gaps WHERE producer_id IN (SELECT producer_id {mine})",
+        orgs,
+    )
+    present, gap = {row[0] for row in rows.result_rows}, int(gaps.result_rows[0][0])
+    return Tally(
+        silent=max(0, len(ledger.shown - present) - gap),
+        phantom=max(0, gap - len(ledger.attempted.keys() - present)),
+        failed=ledger.failed,
+    )
+
+
 async def tally_dead_letters(ledger: Ledger, clickhouse: AsyncClient, topic: str) -> Tally:
     """The poison against the dead letters."""
     result = await clickhouse.query(
-        "SELECT base64Encode(assumeNotNull(value)) FROM dead_letters FINAL"
+        "SELECT base64Encode(ifNull(value, '')) FROM dead_letters FINAL"
         " WHERE source_topic = {t:String}",
         {"t": topic},
     )

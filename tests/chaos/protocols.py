@@ -2,6 +2,9 @@
 
 import struct
 from collections import deque
+from io import BytesIO
+
+from aiokafka.protocol.commit import OffsetCommitRequest_v3
 
 from tests.chaos.proxy import Piece
 
@@ -9,11 +12,15 @@ from tests.chaos.proxy import Piece
 FETCHED = "fetched"
 INSERT_SENT = "insert_sent"
 INSERT_APPLIED = "insert_applied"
+#: A question to the engine, or whatever else is no insert.
+ASKED = "asked"
+#: A commit that moves an offset: those that only bring a new member's first lease do not count.
 COMMITTING = "committing"
 COMMITTED = "committed"
 PRODUCED = "produced"
 
 _PRODUCE, _FETCH, _OFFSET_COMMIT = 0, 1, 8
+_MOVING_COMMIT = -1
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 # A fetch's answer with records in it; without any it is about 100 bytes.
 _FULL_FETCH = 2000
@@ -37,12 +44,13 @@ class KafkaWire:
 
     def _request(self, frame: bytes) -> Piece:
         (key,) = struct.unpack_from(">h", frame, 4)
-        self._asked.append(key)
-        return Piece(frame, before=COMMITTING if key == _OFFSET_COMMIT else "")
+        moves = key == _OFFSET_COMMIT and _moves(frame)
+        self._asked.append(_MOVING_COMMIT if moves else key)
+        return Piece(frame, before=COMMITTING if moves else "")
 
     def _answer(self, frame: bytes) -> Piece:
         key = self._asked.popleft()
-        if key == _OFFSET_COMMIT:
+        if key == _MOVING_COMMIT:
             return Piece(frame, after=COMMITTED)
         if key == _FETCH and len(frame) > _FULL_FETCH:
             return Piece(frame, after=FETCHED)
@@ -65,6 +73,8 @@ class ClickHouseWire:
             self._inserting = bool(end) and b"INSERT" in line and b"events" in line
             if b"\r\n\r\n" in self._head:
                 self._head = b""
+            if not self._inserting and data.startswith((b"POST ", b"GET ")):
+                return [Piece(data, before=ASKED)]
         self._tail = (self._tail + data)[-len(_LAST_CHUNK) :]
         if self._inserting and self._tail == _LAST_CHUNK:
             self._inserting, self._applied = False, True
@@ -76,6 +86,14 @@ class ClickHouseWire:
             self._applied = False
             return [Piece(data, before=INSERT_APPLIED)]
         return [Piece(data)]
+
+
+def _moves(frame: bytes) -> bool:
+    """Whether a commit is of an offset above zero."""
+    (client_id,) = struct.unpack_from(">h", frame, 12)
+    body = BytesIO(frame[14 + max(0, client_id) :])
+    topics = OffsetCommitRequest_v3.SCHEMA.decode(body)[-1]
+    return any(offset > 0 for _, partitions in topics for _, offset, _ in partitions)
 
 
 def _frames(data: bytes) -> tuple[list[bytes], bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -68,6 +69,10 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self.traps: list[Trap] = []
+        #: What each piece waits for at a step.
+        self.drags: dict[str, Callable[[], Awaitable[object]]] = {}
+        #: How often each step was passed.
+        self.passed: Counter[str] = Counter()
 
     async def start(self, port: int) -> None:
         self._server = await asyncio.start_server(self._accept, HOST, port)
@@ -83,8 +88,17 @@ class Proxy:
         self.traps.append(trap)
         return trap
 
+    def drag(self, step: str, wait: Callable[[], Awaitable[object]]) -> None:
+        """From now on every piece waits at `step`, each connection's in their order."""
+        self.drags[step] = wait
+
+    def slow(self, step: str, seconds: Callable[[], float]) -> None:
+        """`drag` for a time."""
+        self.drag(step, lambda: asyncio.sleep(seconds()))
+
     def disarm(self) -> None:
         self.traps.clear()
+        self.drags.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -142,5 +156,8 @@ class Proxy:
 
     async def _pass(self, step: str, connection: Connection) -> None:
         if step:
+            if step in self.drags:
+                await self.drags[step]()
+            self.passed[step] += 1
             for trap in self.traps:
                 await trap.pass_by(step, connection)

@@ -4,37 +4,39 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from deploy.kafka.topics import Topic, create
+from deploy.process import Process
 from schemas.uuid7 import uuid7
-from tests.chaos.ledger import (
-    Ledger,
-    Tally,
-    expected,
-    in_window,
-    tally_dead_letters,
-    tally_table,
-)
+from tests.chaos.count import PARTITIONS, Count
+from tests.chaos.ledger import Ledger
 from tests.chaos.proxy import Trap
 from tests.chaos.stack import DATABASE, Stack
+from tests.chaos.unprotected import CONTROLS
 from tests.fixtures.consumer import Consumer, event, message
 from tests.fixtures.wait import wait_until
 
-PARTITIONS = 4
 ORGS = 8
 SESSION_TIMEOUT_S = 2.0
 # What a run without a protection may take before it is counted as it is.
 PATIENCE_S = 45.0
 CONTROL_PATIENCE_S = 12.0
+_LARGE_BYTES = 4 << 20
+
+
+class Started(Protocol):
+    """Processes of a fault's own."""
+
+    process: Process
+
+    async def kill(self) -> None: ...
 
 
 class Run:
@@ -47,6 +49,13 @@ class Run:
         self.ledger = Ledger()
         self.topic = f"{name}-{seed}-{without or 'protected'}-{uuid7().hex[-6:]}"
         self.group = f"group-{self.topic}"
+        self.count = Count(stack, self.ledger, self.topic, self.group)
+        #: What must be true, too, before the count.
+        self.before_drained: list[Callable[[], bool]] = []
+        #: What else runs for this run, and ends with it.
+        self.others: list[Started] = []
+        #: What is worth a word in the run's line.
+        self.notes: list[str] = []
         self._patience = CONTROL_PATIENCE_S if without else PATIENCE_S
         self._consumers: list[Consumer] = []
         self._started = 0
@@ -54,7 +63,9 @@ class Run:
 
     async def create_topics(self) -> None:
         """The topic and the one of its dead letters."""
-        topics = [Topic(self.topic, PARTITIONS), Topic(f"{self.topic}.dlq", 1)]
+        # As `make run` has it: room for a dead letter of 1 MiB with its reason.
+        large = {"max.message.bytes": str(_LARGE_BYTES)}
+        topics = [Topic(self.topic, PARTITIONS, large), Topic(f"{self.topic}.dlq", 1, large)]
         await create(self.stack.bootstrap, topics)
 
     async def consumer(self, ready: bool = True, **settings: Any) -> Consumer:
@@ -68,14 +79,14 @@ class Run:
             "batch_max_rows": 150,
             **settings,
         }
-        program = ("tests.chaos.unprotected", self.without) if self.without else None
+        unprotected = ("tests.chaos.unprotected", self.without)
         consumer = Consumer(
             self.stack.proxied_bootstrap,
             self.topic,
             self.stack.proxied_url,
             DATABASE,
             log,
-            program=program or ("ingest", "consume"),
+            program=unprotected if self.without in CONTROLS else ("ingest", "consume"),
             **settings,
         )
         await consumer.process.start()
@@ -164,13 +175,18 @@ class Run:
 
     async def feed_poison(self, count: int) -> None:
         """Messages that are no events, each one different, acknowledged."""
-        async with AIOKafkaProducer(bootstrap_servers=self.stack.bootstrap, acks="all") as producer:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.stack.bootstrap, acks="all", max_request_size=_LARGE_BYTES
+        ) as producer:
             for number in range(count):
-                value = self._poison(len(self.ledger.poison))
-                self.ledger.poison.append(value)
-                headers = [("x", b"\xff")] if number % 7 == 0 else []
+                value = self._poison(len(self.ledger.poison)) if number % 20 else None
+                self.ledger.poison.append(value or b"")
                 await producer.send_and_wait(
-                    self.topic, value, partition=number % PARTITIONS, headers=headers
+                    self.topic,
+                    value,
+                    partition=number % PARTITIONS,
+                    key=b"\xff\xfe" if number % 5 == 0 else None,
+                    headers=[("x", b"\xff")] if number % 7 == 0 else [],
                 )
 
     def _poison(self, number: int) -> bytes:
@@ -184,7 +200,7 @@ class Run:
                 good.replace(b'"seq"', b'"seq": "x", "n": %d, "_"' % number),
                 good.replace(b'"method"', b'"schema_version": 2, "n": %d, "method"' % number),
                 b'{"org_id": "", "n": %d}' % number,
-                b'{"big": "' + b"x" * (1 << 19) + mark + b'"}',
+                b'{"big": "' + b"x" * (1 << 20) + mark + b'"}',
             )
         )
 
@@ -208,68 +224,20 @@ class Run:
             await wait_until(self._is_drained, self._patience, f"{self.topic} is drained")
         return time.monotonic() - started
 
-    async def tally(self) -> Tally:
-        """Count everything against the ledger."""
-        result = await tally_table(self.ledger, self.stack.clickhouse)
-        result += await tally_dead_letters(self.ledger, self.stack.clickhouse, self.topic)
-        present = await self._present()
-        for org_id in self.ledger.orgs:
-            result += await self._tally_org(org_id, present)
-        return result
+    async def _is_drained(self) -> bool:
+        for emptied in self.before_drained:
+            if not emptied():
+                return False
+        return await self.count.is_drained()
 
     def last_words(self) -> str:
         """The ends of the consumers' logs, for a run that broke off."""
-        return " | ".join(" / ".join(one.process.output()[-3:]) for one in self._consumers)
+        started: list[Started | Consumer] = [*self.others, *self._consumers]
+        return " | ".join(" / ".join(one.process.output()[-3:]) for one in started)
 
     async def end(self) -> None:
         """Stop what this run started."""
         self.stack.kafka_proxy.disarm()
         self.stack.clickhouse_proxy.disarm()
         await asyncio.gather(*(consumer.process.kill() for consumer in self._consumers))
-
-    async def _tally_org(self, org_id: str, present: set[str]) -> Tally:
-        should = expected(self.ledger, present, org_id)
-        async with self.stack.api(org_id) as api:
-            summary = (await api.get("/activity/summary", params={"hours": 168})).json()
-            ids: list[str] = []
-            total = None
-            cursor = None
-            while True:
-                params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
-                page = (await api.get("/activity", params=params)).json()
-                total = page["total"] if total is None else total
-                ids += [item["id"] for item in page["activities"]]
-                cursor = page["next_cursor"]
-                if not page["has_more"]:
-                    break
-        window = summary["start_time"], summary["end_time"]
-        inside = sum(in_window(one, *window) for one in should)
-        walked, wanted = Counter(ids), Counter(one["id"] for one in should)
-        return Tally(
-            total=abs((total or 0) - len(should)),
-            walk=(walked - wanted).total() + (wanted - walked).total(),
-            summary=abs(summary["total_requests"] - inside),
-        )
-
-    async def _present(self) -> set[str]:
-        result = await self.stack.clickhouse.query(
-            "SELECT DISTINCT toString(id) FROM events WHERE org_id IN {orgs:Array(String)}",
-            {"orgs": self.ledger.orgs},
-        )
-        return {row[0] for row in result.result_rows}
-
-    async def _is_drained(self) -> bool:
-        try:
-            return self.ledger.acknowledged <= await self._present() and await self._committed()
-        except (ClickHouseError, KafkaError):
-            return False
-
-    async def _committed(self) -> bool:
-        partitions = [TopicPartition(self.topic, number) for number in range(PARTITIONS)]
-        async with AIOKafkaConsumer(
-            bootstrap_servers=self.stack.bootstrap, group_id=self.group, enable_auto_commit=False
-        ) as consumer:
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            done = [await consumer.committed(one) or 0 for one in partitions]
-        return all(committed >= ends[one] for one, committed in zip(partitions, done, strict=True))
+        await asyncio.gather(*(other.kill() for other in self.others))

@@ -26,12 +26,15 @@ from tests.fixtures.clickhouse import ClickHouseServer, connect
 from tests.fixtures.wait import wait_until
 
 DATABASE = "chaos"
+AWAY_S = 6.0
 
 
 class Stack:
     """Outlives the runs on it: each has its own topics and orgs in the one database."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, away_s: float = AWAY_S) -> None:
+        """`away_s`: for how long a broker or the engine is away where it is for long."""
+        self.away_s = away_s
         kafka, controller, behind, kafka_proxy, clickhouse_proxy, api = free_ports(6)
         self._api_port = api
         self.directory = directory
@@ -134,8 +137,8 @@ class Stack:
 class ClusterStack(Stack):
     """With three brokers, and no proxy before them."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path, away_s: float = AWAY_S) -> None:
+        super().__init__(directory, away_s)
         self._cluster = KafkaCluster(directory / "cluster")
         self.bootstrap = self.proxied_bootstrap = self._cluster.bootstrap_servers
 

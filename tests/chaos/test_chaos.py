@@ -8,8 +8,11 @@ from tests.chaos.__main__ import Outcome, control, play
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.stack import Stack
 
-SELECTION = ("killed_insert_applied", "response_cut", "zombie", "duplicates", "poison")
-CONTROLS = ("response_cut", "zombie", "duplicates")
+SELECTION = (
+    *("killed_insert_applied", "response_cut", "zombie", "duplicates", "poison"),
+    *("emit_killed", "emit_sent_again"),
+)
+CONTROLS = ("response_cut", "zombie", "duplicates", "emit_sent_again")
 
 pytestmark = pytest.mark.timeout(180)
 

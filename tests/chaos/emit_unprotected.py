@@ -1,0 +1,74 @@
+"""The emitter with one protection taken out; `python -m tests.chaos.emit_unprotected NAME FD` is
+its forwarder.
+
+A fault run with it must show a number above zero; if it does not, the fault was not hit.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.emit.builder import Builder
+from ingest.emit.encode import Message
+from ingest.emit.forward import main
+from ingest.emit.kafka import KafkaSender
+from ingest.emit.outbox import Batch, Outbox
+from ingest.emit.parts import Parts
+
+
+class NeverAdopts(Outbox):
+    """Leaves the spools of dead workers where they are."""
+
+    def adopt(self, directory: Path, max_bytes: int) -> None:
+        del directory, max_bytes
+
+
+class DiskOnly(Outbox):
+    """What the disk refuses does not go through memory."""
+
+    def add(self, messages: list[Message]) -> bool:
+        memory, self._memory = self._memory, 0
+        try:
+            return super().add(messages)
+        finally:
+            self._memory = memory
+
+
+class SaysNothing(KafkaSender):
+    """Sends again without the header that says so."""
+
+    async def send(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            batch.resent = False
+        await super().send(batches)
+
+
+class CountsOnlyItsOwn(Builder):
+    """Gives no numbers to what the full queue turned away."""
+
+    def _next_seq(self) -> int:
+        self._dropped = self._counts.dropped
+        return super()._next_seq()
+
+
+def _parts(name: str, **part: type) -> Parts:
+    return Parts(**part, forwarder=("tests.chaos.emit_unprotected", name))
+
+
+PARTS = {
+    "adoption": _parts("adoption", outbox=NeverAdopts),
+    "memory": _parts("memory", outbox=DiskOnly),
+    "resent": _parts("resent", sender=SaysNothing),
+    "seq": _parts("seq", builder=CountsOnlyItsOwn),
+}
+
+#: Protections that are settings, and what takes them out.
+SETTINGS = {
+    "spool": {"ACTIVITY_SPOOL_ENABLED": "false"},
+    "before_response": {"ACTIVITY_SPOOL_BEFORE_RESPONSE": "false"},
+    "flush": {"ACTIVITY_EMIT_FLUSH_MS": "5000"},
+}
+
+
+if __name__ == "__main__":
+    main(PARTS[sys.argv.pop(1)])
