@@ -4,19 +4,20 @@ That whatever comes out here is a valid `schemas.event.ActivityEvent` is held by
 """
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ingest.emit.types import Facts
 from schemas.event import SCHEMA_VERSION, ActivityEvent
-from schemas.uuid7 import uuid7
 
 _TEXT_FIELDS = tuple(
     name
     for name in ActivityEvent.model_fields
     if name not in {"schema_version", "id", "timestamp", "producer_id", "seq"}
 )
+_VARIANT = "89ab"
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -37,7 +38,7 @@ def encode(facts: Facts, producer_id: str, seq: int) -> Message:
     status: int = facts["status_code"]
     event: Facts = {
         "schema_version": SCHEMA_VERSION,
-        "id": str(uuid7(timestamp_us // 1000)),
+        "id": _uuid7(timestamp_us // 1000),
         "timestamp": rfc3339(timestamp_us),
     }
     for name in _TEXT_FIELDS:
@@ -48,6 +49,14 @@ def encode(facts: Facts, producer_id: str, seq: int) -> Message:
     event["seq"] = seq
     event["success"] = status < 400
     return Message(facts["org_id"].encode("utf-8"), _to_json(event).encode("ascii"))
+
+
+def _uuid7(now_ms: int) -> str:
+    """`schemas.uuid7` as text, without the object: 1 µs and not 5."""
+    noise = os.urandom(10).hex()
+    variant = _VARIANT[int(noise[3], 16) & 3]
+    time_hex = f"{now_ms & 0xFFFFFFFFFFFF:012x}"
+    return f"{time_hex[:8]}-{time_hex[8:]}-7{noise[:3]}-{variant}{noise[4:7]}-{noise[7:19]}"
 
 
 def rfc3339(timestamp_us: int) -> str:

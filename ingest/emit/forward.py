@@ -19,9 +19,9 @@ from typing import Any
 
 from ingest.emit.builder import Builder
 from ingest.emit.counts import Counts
-from ingest.emit.draft import Committed, Draft
+from ingest.emit.draft import Committed, Draft, unpack_all
+from ingest.emit.frame import LENGTH, frame
 from ingest.emit.handover import sender
-from ingest.emit.link import LENGTH, frame
 from ingest.emit.notice import Notices, log
 from ingest.emit.pump import Pump
 from ingest.emit.settings import EmitSettings, SpoolSettings
@@ -96,13 +96,13 @@ class Forwarder:
                 if isinstance(message, float):
                     self._stop_within = message
                     continue
-                self._counts.dropped, drafts = message
+                self._counts.dropped, packed = message
                 if time.monotonic() >= self._report_at:
                     self._report()
                 while len(self._queue) > self._bound:  # the pump has nowhere to put them
                     self._drained.wait(0.02)
                     self._report()
-                self._queue.extend(drafts)
+                self._queue.extend(unpack_all(packed))
                 if self._pump.idle:
                     self._pump.wake()
         finally:
@@ -145,6 +145,9 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)  # the service decides; its end is ours
     os.umask(0o077)
     os.nice(5)  # the service first
+    with contextlib.suppress(OSError, AttributeError):  # not everywhere
+        # It never takes the processor from the service in the moment it wakes up.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     lines = _Lines()
     log.addHandler(lines)
     log.propagate = False
