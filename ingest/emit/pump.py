@@ -157,12 +157,15 @@ class Pump:
                 await asyncio.wait_for(self._urgent.wait(), self._flush_s)
             if not self._stopping.is_set():
                 self._urgent.clear()
-            while self._queue:
+            # What comes meanwhile is the next flush's: in its pauses this one would never end.
+            left = len(self._queue)
+            while left > 0:
                 if not outbox.has_room() and not self._stopping.is_set():
                     self._room.clear()
                     await self._room.wait()
-                while self._queue and len(self._built) < _FLUSH:
-                    self._build(_SLICE)
+                while left > 0 and len(self._built) < _FLUSH:
+                    self._build(min(left, _SLICE))
+                    left -= _SLICE
                     if self._own_process:
                         os.sched_yield()
                     else:
