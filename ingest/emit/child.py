@@ -83,7 +83,7 @@ class Child:
         """No more comes: it publishes what it has within `within_s`, and ends."""
         with contextlib.suppress(OSError):
             self.socket.settimeout(_POLL_S)
-            self.socket.sendall(frame(within_s))
+            self.socket.sendall(frame(float(within_s)))
             self.socket.shutdown(socket.SHUT_WR)
         try:
             self._process.wait(max(0.0, stop_by - time.monotonic()) + _GRACE_S)

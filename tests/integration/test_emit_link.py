@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from ingest.emit import KafkaPublisher
 from tests.integration.emit_harness import DEADLINE_S, publisher, read, until
 
@@ -81,3 +83,12 @@ async def test_a_loop_that_ends_leaves_nothing_behind(
     await until(lambda: events.counts().published == 5)
     await asyncio.to_thread(events.stop)
     await read(kafka_bootstrap, topic, 5)
+
+
+async def test_to_be_stopped_at_once_is_no_error_of_the_forwarder(
+    kafka_bootstrap: str, topic: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    events = publisher(kafka_bootstrap, topic, tmp_path)
+    await ready(events)
+    await asyncio.to_thread(events.stop, 0)
+    assert capfd.readouterr().err == ""
