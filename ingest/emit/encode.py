@@ -4,7 +4,7 @@ That whatever comes out here is a valid `schemas.event.ActivityEvent` is held by
 """
 
 import json
-import os
+import random
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +12,9 @@ from functools import lru_cache
 from ingest.emit.types import Facts
 from schemas.event import SCHEMA_VERSION, ActivityEvent
 
-_TEXT_FIELDS = tuple(
-    name
-    for name in ActivityEvent.model_fields
-    if name not in {"schema_version", "id", "timestamp", "producer_id", "seq"}
-)
-_VARIANT = "89ab"
+_FIELDS = frozenset(ActivityEvent.model_fields) - {
+    *("schema_version", "id", "timestamp", "producer_id", "seq")
+}
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -41,9 +38,8 @@ def encode(facts: Facts, producer_id: str, seq: int) -> Message:
         "id": _uuid7(timestamp_us // 1000),
         "timestamp": rfc3339(timestamp_us),
     }
-    for name in _TEXT_FIELDS:
-        value = facts.get(name)
-        if value is not None:
+    for name, value in facts.items():
+        if value is not None and name in _FIELDS:
             event[name] = value
     event["producer_id"] = producer_id
     event["seq"] = seq
@@ -52,11 +48,14 @@ def encode(facts: Facts, producer_id: str, seq: int) -> Message:
 
 
 def _uuid7(now_ms: int) -> str:
-    """`schemas.uuid7` as text, without the object: 1 µs and not 5."""
-    noise = os.urandom(10).hex()
-    variant = _VARIANT[int(noise[3], 16) & 3]
-    time_hex = f"{now_ms & 0xFFFFFFFFFFFF:012x}"
-    return f"{time_hex[:8]}-{time_hex[8:]}-7{noise[:3]}-{variant}{noise[4:7]}-{noise[7:19]}"
+    """`schemas.uuid7` as text, without the object and the system call: 1 µs and not 5.
+
+    Python seeds `random` from the system's, anew in each forked child.
+    """
+    noise = random.getrandbits(74)
+    front = f"{now_ms & 0xFFFFFFFFFFFF:012x}"
+    back = f"{0x8000_000000000000 | noise & (1 << 62) - 1:016x}"
+    return f"{front[:8]}-{front[8:]}-7{noise >> 62:03x}-{back[:4]}-{back[4:]}"
 
 
 def rfc3339(timestamp_us: int) -> str:

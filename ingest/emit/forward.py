@@ -144,10 +144,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the service decides; its end is ours
     os.umask(0o077)
-    os.nice(5)  # the service first
-    with contextlib.suppress(OSError, AttributeError):  # not everywhere
-        # It never takes the processor from the service in the moment it wakes up.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    os.nice(10)  # the service first
     lines = _Lines()
     log.addHandler(lines)
     log.propagate = False
