@@ -27,7 +27,7 @@ class Exchange:
     without it. `before_last`: awaited before the last byte is sent, in place of `done`.
     """
 
-    # Slots, and none of the class: each of them is read several times in every request.
+    # Slots: each of them is read several times in every request.
     __slots__ = (
         "_before_last",
         "_done",

@@ -144,7 +144,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the service decides; its end is ours
     os.umask(0o077)
-    os.nice(10)  # the service first
+    os.nice(5)  # the service first
     lines = _Lines()
     log.addHandler(lines)
     log.propagate = False

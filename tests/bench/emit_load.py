@@ -55,8 +55,7 @@ async def load(url: str, seconds: int, connections: int, think_ms: int, scratch:
     `think_ms` before its next one. Raises Problem where wrk fails."""
     script = scratch / f"wrk-{think_ms}.lua"
     script.write_text(_SCRIPT % (_THINK % think_ms if think_ms else ""))
-    # On a core of its own choice it takes the service's half of the time, 3000 times a second, and
-    # more often the busier the others are. The services run where they like.
+    # On one core in all arms, so that where it runs does not depend on what else does.
     core = max(os.sched_getaffinity(0))
     command = ["taskset", "-c", str(core), wrk()]
     command += ["-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
