@@ -11,7 +11,7 @@ from typing import Any
 
 from ingest.emit import redact
 from ingest.emit.action import action_of
-from ingest.emit.draft import Draft, Snapshot, pack
+from ingest.emit.draft import Draft, Snapshot, text
 from ingest.emit.exchange import Exchange
 from ingest.emit.principal import Principal
 from ingest.emit.rules import first_match, is_kept
@@ -27,10 +27,8 @@ _ACTIONS = frozenset(Action)
 
 
 def snapshot(exchange: Exchange, principal: Principal | None, settings: EmitSettings) -> Draft:
-    """What the request's own thread has to read off, because it may change or be unsafe later.
-
-    A `Snapshot`, packed. Raises ValueError where a framework's scope holds what ASGI forbids.
-    """
+    """A `Snapshot`'s fields: what the request's own thread has to read off, because it may change
+    or be unsafe later."""
     scope = exchange.scope
     if exchange.ordinary:
         status, error_code, noted = exchange.status, None, _NOTHING
@@ -38,11 +36,8 @@ def snapshot(exchange: Exchange, principal: Principal | None, settings: EmitSett
         status, error_code = exchange.outcome()
         noted = exchange.noted()
     facts = exchange.context.facts
-    traceparents: list[bytes] = []
-    for header in scope["headers"]:
-        if header[0] == b"traceparent":
-            traceparents.append(header[1])
-    seen = (
+    traceparents = [header[1] for header in scope["headers"] if header[0] == b"traceparent"]
+    return (
         exchange.started_at // 1000,
         scope.get("method", "GET"),
         exchange.path,
@@ -57,13 +52,6 @@ def snapshot(exchange: Exchange, principal: Principal | None, settings: EmitSett
         None if principal is None else as_tuple(principal),
         plain(facts) if facts else _NOTHING,
     )
-    try:
-        return pack(seen)
-    except ValueError:  # a UUID or an enum as a parameter or an id
-        found = Snapshot(*seen)
-        who = found.principal and tuple(map(_text, found.principal))
-        texts = found._replace(path_params=_texts(found.path_params), principal=who)
-        return pack(tuple(texts))
 
 
 def as_tuple(principal: Principal) -> tuple[Any, ...]:
@@ -76,10 +64,6 @@ def as_tuple(principal: Principal) -> tuple[Any, ...]:
         principal.token_type,
         principal.org_id,
     )
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or type(value) is str else str(value)
 
 
 def _texts(params: Mapping[str, Any]) -> dict[str, str]:
@@ -97,7 +81,7 @@ def plain(facts: Mapping[str, Any]) -> Facts:
         elif name in ("stages_completed", "total_stages"):
             values[name] = int(value) if isinstance(value, int) else None
         elif name != "principal":
-            values[name] = _text(value)
+            values[name] = text(value)
     return values
 
 
@@ -148,7 +132,7 @@ def _who_and_where(place: Place, principal: tuple[Any, ...] | None) -> Facts:
     if principal is None:
         # `/users/u1` is who was looked at. Nobody is known to have done it.
         return {name: value for name, value in ids.items() if name not in ("user_id", "token_id")}
-    user_id, principal_type, principal_id, token_id, token_type, own_org = map(_text, principal)
+    user_id, principal_type, principal_id, token_id, token_type, own_org = map(text, principal)
     facts: Facts = {
         "user_id": user_id,
         "principal_type": principal_type,

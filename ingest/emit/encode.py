@@ -4,19 +4,17 @@ That whatever comes out here is a valid `schemas.event.ActivityEvent` is held by
 """
 
 import json
+import random
 import time
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ingest.emit.types import Facts
 from schemas.event import SCHEMA_VERSION, ActivityEvent
-from schemas.uuid7 import uuid7
 
-_TEXT_FIELDS = tuple(
-    name
-    for name in ActivityEvent.model_fields
-    if name not in {"schema_version", "id", "timestamp", "producer_id", "seq"}
-)
+_FIELDS = frozenset(ActivityEvent.model_fields) - {
+    *("schema_version", "id", "timestamp", "producer_id", "seq")
+}
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -37,17 +35,27 @@ def encode(facts: Facts, producer_id: str, seq: int) -> Message:
     status: int = facts["status_code"]
     event: Facts = {
         "schema_version": SCHEMA_VERSION,
-        "id": str(uuid7(timestamp_us // 1000)),
+        "id": _uuid7(timestamp_us // 1000),
         "timestamp": rfc3339(timestamp_us),
     }
-    for name in _TEXT_FIELDS:
-        value = facts.get(name)
-        if value is not None:
+    for name, value in facts.items():
+        if value is not None and name in _FIELDS:
             event[name] = value
     event["producer_id"] = producer_id
     event["seq"] = seq
     event["success"] = status < 400
     return Message(facts["org_id"].encode("utf-8"), _to_json(event).encode("ascii"))
+
+
+def _uuid7(now_ms: int) -> str:
+    """`schemas.uuid7` as text, without the object and the system call: 1 µs and not 5.
+
+    Python seeds `random` from the system's, anew in each forked child.
+    """
+    noise = random.getrandbits(74)
+    front = f"{now_ms & 0xFFFFFFFFFFFF:012x}"
+    back = f"{0x8000_000000000000 | noise & (1 << 62) - 1:016x}"
+    return f"{front[:8]}-{front[8:]}-7{noise >> 62:03x}-{back[:4]}-{back[4:]}"
 
 
 def rfc3339(timestamp_us: int) -> str:

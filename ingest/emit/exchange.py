@@ -27,14 +27,29 @@ class Exchange:
     without it. `before_last`: awaited before the last byte is sent, in place of `done`.
     """
 
-    # Of the class until they are set: most requests never touch them.
-    status = 0
-    first_byte_at = finished_at = 0.0
-    response_bytes = 0
-    streamed = client_gone = finished = False
-    ordinary = False  # there is no more to tell of it than its status
-    error: BaseException | None = None
-    _peeked: bytes | None = None
+    # Slots: each of them is read several times in every request.
+    __slots__ = (
+        "_before_last",
+        "_done",
+        "_peeked",
+        "_receive",
+        "_send",
+        "client_gone",
+        "context",
+        "error",
+        "finished",
+        "finished_at",
+        "first_byte_at",
+        "ordinary",
+        "path",
+        "response_bytes",
+        "root_path",
+        "scope",
+        "started",
+        "started_at",
+        "status",
+        "streamed",
+    )
 
     def __init__(
         self,
@@ -53,6 +68,12 @@ class Exchange:
         self.context = ActivityContext()
         self._receive, self._send = receive, send
         self._done, self._before_last = done, before_last
+        self.status = self.response_bytes = 0
+        self.first_byte_at = self.finished_at = 0.0
+        self.streamed = self.client_gone = self.finished = False
+        self.ordinary = False  # there is no more to tell of it than its status
+        self.error: BaseException | None = None
+        self._peeked: bytes | None = None
 
     async def receive(self) -> Message:
         """The server's next message; notices a client that leaves before the last byte."""
@@ -64,39 +85,34 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Forward the application's message. What the server raises goes to the application."""
         kind = message["type"]
-        if kind == "http.response.start":
+        more = True  # of the response is to come
+        body = b""
+        if kind == "http.response.body":
+            body = message.get("body", b"")
+            more = message.get("more_body", False)
+            if self._peeked is not None:
+                self.peek(body)
+            if not more:
+                self.response_bytes += len(body)
+                self.ordinary = self.status < 400 and not (self.streamed or self.client_gone)
+                if self._before_last is not None:
+                    self.finished_at, self.finished = time.perf_counter(), True
+                    await self._before_last(self)
+        elif kind == "http.response.start":
             self.status = message["status"]
             if self.status >= 400:
                 self.begin(self.status, message.get("headers", ()))
-        elif kind == "http.response.body":
-            body = message.get("body", b"")
-            if self._peeked is not None:
-                self.peek(body)
-            if message.get("more_body", False):
-                await self._forward(message)
-                self.chunk(body)
-                return
-            self.response_bytes += len(body)
-            self.ordinary = self.status < 400 and not (self.streamed or self.client_gone)
-            if self._before_last is not None:
-                self.finished_at, self.finished = time.perf_counter(), True
-                await self._before_last(self)
-            await self._forward(message)
-            self.finish()
-            return
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
-            await self._forward(message)
-            if not message.get("more_body", False):
-                self.finish()
-            return
-        await self._forward(message)
-
-    async def _forward(self, message: Message) -> None:
+            more = message.get("more_body", False)
         try:
             await self._send(message)
         except OSError:  # ASGI's word for: nobody is there any more
             self.client_gone = not self.finished
             raise
+        if not more:
+            self.finish()
+        elif kind == "http.response.body":
+            self.chunk(body)
 
     def chunk(self, body: bytes) -> None:
         """One of several is out."""

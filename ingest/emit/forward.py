@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ingest.emit.counts import Counts
-from ingest.emit.draft import Committed, Draft
+from ingest.emit.draft import Committed, Draft, unpack_all
+from ingest.emit.frame import LENGTH, frame
 from ingest.emit.handover import sender
-from ingest.emit.link import LENGTH, frame
 from ingest.emit.notice import Notices, log
 from ingest.emit.parts import Parts
 from ingest.emit.pump import Pump
@@ -100,13 +100,13 @@ class Forwarder:
                 if isinstance(message, float):
                     self._stop_within = message
                     continue
-                self._counts.dropped, drafts = message
+                self._counts.dropped, packed = message
                 if time.monotonic() >= self._report_at:
                     self._report()
                 while len(self._queue) > self._bound:  # the pump has nowhere to put them
                     self._drained.wait(0.02)
                     self._report()
-                self._queue.extend(drafts)
+                self._queue.extend(unpack_all(packed))
                 if self._pump.idle:
                     self._pump.wake()
         finally:

@@ -1,45 +1,33 @@
 """To the forwarder, a process of its own: the service's interpreter only copies bytes.
 
 Building, storing and sending in a thread cost a busy service a third of its requests per second,
-most of it in waiting for the interpreter lock (docs/adr/0003).
+most of it in waiting for the interpreter lock (docs/adr/0003). So the copying, too, is done by the
+service's own loop, in a timer, where it has one; a thread does it for services without a loop, and
+wherever the loop cannot: it hangs in a handler, the socket is full, the forwarder has died.
 
-Frames both ways on a socket pair: 4 bytes length, then `marshal`, which both ends can trust: they
-are the same interpreter and the same code. The first frame is the configuration, so that no
+Frames both ways on a socket pair (frame.py). The first one is the configuration, so that no
 password shows in a command line. Closing the socket, by will or by kill -9, ends the forwarder.
 """
 
+import asyncio
 import contextlib
 import marshal
-import os
-import select
-import socket
-import struct
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from ingest.emit.child import Child
 from ingest.emit.counts import Counts
 from ingest.emit.draft import Committed, Draft
+from ingest.emit.frame import LENGTH, drafts_of, frame, frame_of
 from ingest.emit.notice import Notices, log
 
-LENGTH = struct.Struct("!I")
 _FRAME = 500  # drafts
-_BUFFER = 1 << 20  # bytes on their way to the forwarder
-_GRACE_S = 3.0
-_START_S = 20.0
-_POLL_S = 0.5
 _RESTART_S = 1.0
 _READ_S = 1.0  # how often the forwarder's numbers are looked at
-
-
-def frame(value: Any) -> bytes:
-    """One frame. Raises ValueError for objects other than plain values."""
-    body = marshal.dumps(value)
-    return LENGTH.pack(len(body)) + body
+_WATCH_S = 0.1  # how often the thread looks after the loop's timer, while there are events
 
 
 class Link:
@@ -66,21 +54,36 @@ class Link:
         self._counts = counts
         self._notices = notices
         self._filled, self._stopping = threading.Event(), threading.Event()
+        self._asleep = False
         self._stop_by = float("inf")
         self._stop_within = 0.0
+        self._sending = threading.Lock()  # who holds it may use these three
+        self._flushed_at = 0.0
+        self._unsent = b""  # a frame that has begun
+        self._sent = 0  # bytes of it
         self._reading = threading.Lock()
         self._read_at = 0.0
         self._received = bytearray()
         self._theirs: dict[str, int] = {}
         self._before: dict[str, int] = {}  # of forwarders that died
-        self._ends: tuple[socket.socket, subprocess.Popen[bytes]] | None = None
+        self._child: Child | None = None
 
     def wake(self) -> None:
         """From any thread: there is something in the queue."""
         self.idle = False
-        self._filled.set()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._filled.set()
+            return
+        loop.call_later(self._flush_s, self._flush)
+        if self._asleep:
+            self._filled.set()
 
-    hurry = wake
+    def hurry(self) -> None:
+        """From any thread: at once. (Nobody can be told from here that an event is stored.)"""
+        self.idle = False
+        self._filled.set()
 
     def stop(self, timeout_s: float) -> None:
         """From any thread: hand over what is there, let it be published, then end."""
@@ -92,7 +95,7 @@ class Link:
     @property
     def pid(self) -> int | None:
         """The forwarder's process id."""
-        return None if self._ends is None else self._ends[1].pid
+        return None if self._child is None else self._child.pid
 
     @property
     def stopping(self) -> bool:
@@ -101,24 +104,15 @@ class Link:
 
     def run(self) -> None:
         """The thread's body; returns after `stop`. Raises OSError if no process can be started."""
-        self._ends = self._spawn()
-        while self._queue or not self._stopping.is_set():
-            self._filled.clear()
-            self.idle = True
-            if not self._queue:
-                self._filled.wait()
-            self.idle = False
-            self._stopping.wait(self._flush_s)  # for company
+        self._child = self._spawn()
+        self._filled.set()  # what came before
+        while self._queue or self._unsent or not self._stopping.is_set():
+            our_turn = self._wait()
             if time.monotonic() >= self._read_at:
                 self._read_at = time.monotonic() + _READ_S
                 self.numbers()
-            while self._queue and time.monotonic() < self._stop_by:
-                drafts = self._take()
-                try:
-                    self._send(self._frame(drafts))
-                except OSError:  # no second forwarder can be started: a thread goes on with them
-                    self._queue.extendleft(reversed(drafts))
-                    raise
+            if our_turn:
+                self._drain()
             if time.monotonic() >= self._stop_by:
                 break
         self._finish()
@@ -126,15 +120,15 @@ class Link:
     def numbers(self) -> dict[str, int]:
         """The forwarder's latest counts; passes on what it has to log."""
         with self._reading:
-            if self._ends is not None:
+            if self._child is not None:
                 with contextlib.suppress(OSError):
-                    while chunk := self._ends[0].recv(65_536):
+                    while chunk := self._child.socket.recv(65_536):
                         self._received += chunk
             while len(self._received) >= LENGTH.size:
                 (length,) = LENGTH.unpack_from(self._received)
                 if len(self._received) < LENGTH.size + length:
                     break
-                numbers, lines = marshal.loads(  # noqa: S302 - from our own child, see above
+                numbers, lines = marshal.loads(  # noqa: S302 - from our own child, see frame.py
                     bytes(self._received[LENGTH.size : LENGTH.size + length])
                 )
                 del self._received[: LENGTH.size + length]
@@ -145,30 +139,78 @@ class Link:
 
     def abandon_after_fork(self) -> None:
         """In a forked child: the socket and the forwarder are the parent's."""
-        if self._ends is not None:
-            self._ends[0].close()
-            self._ends[1].returncode = 0  # not ours to wait for
+        if self._child is not None:
+            self._child.abandon_after_fork()
 
-    def _take(self) -> list[Draft | Committed]:
+    def _wait(self) -> bool:
+        """Whether it is this thread's turn to send."""
+        if self._filled.wait(_WATCH_S):
+            self._filled.clear()
+            self._stopping.wait(self._flush_s)  # for company
+            return True
+        if self._queue:
+            return time.monotonic() - self._flushed_at > _WATCH_S  # the loop hangs, or has ended
+        self._asleep = True  # before the last look: who fills it later sees that
+        self.idle = True
+        if not self._queue:
+            self._filled.wait()
+        self._asleep = False
+        return False
+
+    def _flush(self) -> None:
+        """In the service's loop, which must not wait: what does not go through is the thread's."""
+        if self._child is None or not self._sending.acquire(blocking=False):
+            return  # the thread is at it, and takes what is in the queue
+        try:
+            while self._queue and not self._unsent and self._child is not None:
+                self._take()
+                self._sent = self._child.socket.send(self._unsent)
+                if self._sent == len(self._unsent):
+                    self._unsent = b""
+            self._flushed_at = time.monotonic()
+        except OSError:  # full, or dead
+            self._filled.set()
+        finally:
+            self._sending.release()
+        if self._unsent:
+            self._filled.set()
+        else:
+            self._rest()
+
+    def _drain(self) -> None:
+        """In the thread: send everything. Raises OSError if no forwarder can be started."""
+        with self._sending:
+            while (self._queue or self._unsent) and time.monotonic() < self._stop_by:
+                if not self._unsent:
+                    self._take()
+                self._send()
+            self._flushed_at = time.monotonic()
+        self._rest()
+
+    def _rest(self) -> None:
+        self.idle = True
+        if self._queue:  # came before that was to be seen
+            self.wake()
+
+    def _take(self) -> None:
+        """The next frame. `_unsent` is empty."""
         most = min(len(self._queue), _FRAME)
-        return [self._queue.popleft() for _ in range(most)]
+        taken = [self._queue.popleft() for _ in range(most)]
+        plain = [draft.draft if isinstance(draft, Committed) else draft for draft in taken]
+        self._unsent, self._sent = frame_of(self._counts.dropped - self._dropped, plain), 0
 
-    def _frame(self, drafts: "list[Draft | Committed]") -> bytes:
-        # Nobody can be told from here that an event is stored.
-        plain = [draft.draft if isinstance(draft, Committed) else draft for draft in drafts]
-        return frame((self._counts.dropped - self._dropped, plain))
-
-    def _send(self, data: bytes) -> None:
+    def _send(self) -> None:
         """Blocks while the forwarder is busy: then the queue fills up, up to its bound."""
-        view = memoryview(data)
-        while view and self._ends is not None and time.monotonic() < self._stop_by:
+        while self._unsent and self._child is not None and time.monotonic() < self._stop_by:
             try:
-                view = view[self._ends[0].send(view) :]
+                self._sent += self._child.socket.send(memoryview(self._unsent)[self._sent :])
             except BlockingIOError:
-                self._wait_for_room(self._ends[0])
+                self._child.wait_for_room()
             except OSError:
                 self._restart()
-                view = memoryview(data)
+                self._sent = 0
+            if self._sent == len(self._unsent):
+                self._unsent = b""
 
     def _restart(self) -> None:
         self._notices.warn("forwarder", "the activity forwarder died, starting a new one")
@@ -176,85 +218,30 @@ class Link:
         with self._reading:  # a descriptor that is closed now is another file in a moment
             self._before, self._theirs = before, {}
             self._received.clear()
-            ends, self._ends = self._ends, None
-            if ends is not None:
-                ends[0].close()
-        if ends is not None:
-            ends[1].wait()
+            child, self._child = self._child, None
+            if child is not None:
+                child.bury()
         self._stopping.wait(_RESTART_S)
         self._dropped = self._counts.dropped
-        self._ends = self._spawn()
-
-    def _spawn(self) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-            try:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", *self._program, str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-                    # Ctrl-C is for the service; we close the socket. Not a session of its own: the
-                    # kernel may weigh sessions, and then the forwarder's nice would say nothing.
-                    process_group=0,
-                )
-            except OSError:
-                ours.close()
-                raise
         try:
-            ours.settimeout(_POLL_S)
-            ours.sendall(frame({**self._config, "name": self._next_name()}))
-            self._await_ready(ours)
-        except OSError:
-            ours.close()
-            process.kill()
-            process.wait()
+            self._child = self._spawn()
+        except OSError:  # a thread goes on with them
+            self._queue.extendleft(reversed(drafts_of(self._unsent)))
             raise
-        # From here on: to try costs less than to ask first, and `numbers` must not wait at all.
-        ours.setblocking(False)
-        return ours, process
 
-    def _wait_for_room(self, ours: socket.socket) -> None:
-        poll = select.poll()
-        poll.register(ours, select.POLLOUT)
-        poll.poll(_POLL_S * 1000)
-
-    def _next_name(self) -> str:
+    def _spawn(self) -> Child:
         # A second forwarder counts `seq` from 0 and adopts the first one's spool: another producer.
         name = str(self._config["name"]) + (f"-{self._spawned}" if self._spawned else "")
         self._spawned += 1
-        return name
-
-    def _await_ready(self, ours: socket.socket) -> None:
-        """Nothing is entrusted to a program that is not there: `sys.executable` may be a server's
-        own binary. Raises OSError."""
-        give_up = time.monotonic() + _START_S
-        while time.monotonic() < min(give_up, self._stop_by):
-            with contextlib.suppress(TimeoutError):
-                if ours.recv(1, socket.MSG_PEEK):
-                    return
-                raise ConnectionAbortedError(f"{sys.executable} ended at once")
-        raise ConnectionAbortedError(f"{sys.executable} did not report")
+        config = {**self._config, "name": name}
+        return Child.start(self._program, config, lambda: self._stop_by)
 
     def _finish(self) -> None:
-        if self._ends is None:
-            return
-        ours, process = self._ends
-        with contextlib.suppress(OSError):
-            ours.settimeout(_POLL_S)
-            ours.sendall(frame(self._stop_within))
-            ours.shutdown(socket.SHUT_WR)
-        try:
-            process.wait(max(0.0, self._stop_by - time.monotonic()) + _GRACE_S)
-        except subprocess.TimeoutExpired:
-            # What it has is in the spool, for the next worker.
-            process.kill()
-            process.wait()
-        ours.setblocking(False)
-        self.numbers()
-        with self._reading:
-            self._ends = None
-            ours.close()
+        with self._sending:
+            if self._child is None:
+                return
+            self._child.finish(self._stop_within, self._stop_by)
+            self.numbers()
+            with self._reading:
+                child, self._child = self._child, None
+                child.socket.close()

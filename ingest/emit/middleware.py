@@ -45,12 +45,12 @@ class ActivityMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         kind = scope["type"]
-        if kind == "lifespan":
-            await self._lifespan(scope, receive, send)
-            return
         # A second middleware further in, say of a mounted application, leaves it to the first.
         if kind not in self._kinds or SCOPE_KEY in scope:
-            await self.app(scope, receive, send)
+            if kind == "lifespan":
+                await self._lifespan(scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
             return
         if kind == "http":
             exchange = Exchange(scope, receive, send, self._hand_over, self._commit)

@@ -29,7 +29,8 @@ def from_scope(scope: Scope) -> Principal | None:
     The first may be a Principal, a mapping or an object with its field names. A bearer token is
     never read here: nobody has verified it.
     """
-    found = (scope.get("state") or {}).get("principal")
+    state = scope.get("state")
+    found = state.get("principal") if state else None
     if isinstance(found, Principal):
         return found
     if found is not None:

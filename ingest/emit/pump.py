@@ -6,6 +6,8 @@ where a handler that hogs it would delay events, and a flush of events requests 
 
 import asyncio
 import contextlib
+import os
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +26,14 @@ from ingest.emit.spool import SpoolUnavailable, open_spool
 
 _FLUSH = 200  # events per spool commit
 # Events built in one go, and the pause after them: while this thread computes, the application's
-# waits for the interpreter, at worst 5 ms. In a process of its own there is nobody to wait.
+# waits for the interpreter, at worst 5 ms. In a process of its own it may wait for the processor:
+# then it gets that, and otherwise nothing happens.
 _SLICE = 16
 _BREATH_S = 0.001
 _ROUND = 1_000  # events per round trip to Kafka
+# A service that is busy, and so has other things to do, sends fewer and larger requests.
+_BUSY = 50  # events in the last round trip
+_LINGER_S = 0.1  # between two of them then
 _BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _ADOPT_EVERY_S = 15.0
 
@@ -64,7 +70,7 @@ class Pump:
         self._filled, self._urgent = asyncio.Event(), asyncio.Event()
         self._stored, self._room = asyncio.Event(), asyncio.Event()
         self._stopping = asyncio.Event()
-        self._slice, self._breath_s = (_FLUSH, 0.0) if own_process else (_SLICE, _BREATH_S)
+        self._own_process = own_process
         # A forwarder's service has let them wait for company already.
         self._flush_s = 0.0 if own_process else emit.flush_ms / 1000
         self._collected = False
@@ -126,7 +132,7 @@ class Pump:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         while self._queue:  # out of time for Kafka, not for the disk
-            self._build()
+            self._build(_SLICE)
         self._store(outbox)
         self._say_what_is_left(outbox)
         outbox.close()
@@ -153,19 +159,26 @@ class Pump:
                 await asyncio.wait_for(self._urgent.wait(), self._flush_s)
             if not self._stopping.is_set():
                 self._urgent.clear()
-            while self._queue:
+            # What comes meanwhile is the next flush's: in its pauses this one would never end.
+            left = len(self._queue)
+            while left > 0:
                 if not outbox.has_room() and not self._stopping.is_set():
                     self._room.clear()
                     await self._room.wait()
-                while self._queue and len(self._built) < _FLUSH:
-                    self._build()
-                    await asyncio.sleep(self._breath_s)
+                while left > 0 and len(self._built) < _FLUSH:
+                    self._build(min(left, _SLICE))
+                    left -= _SLICE
+                    if self._own_process:
+                        os.sched_yield()
+                    else:
+                        await asyncio.sleep(_BREATH_S)
                 self._store(outbox)
+                await asyncio.sleep(0)
         self._collected = True
         self._stored.set()
 
-    def _build(self) -> None:
-        messages, waiting = self._builder.take(self._slice)
+    def _build(self, most: int) -> None:
+        messages, waiting = self._builder.take(most)
         self._built += messages
         self._waiting += waiting
 
@@ -184,6 +197,7 @@ class Pump:
     async def _publish(self, outbox: Outbox) -> None:
         """Outbox to Kafka, in order, until stopped and empty."""
         failures = 0
+        next_at = 0.0
         while True:
             self._stored.clear()
             batches = outbox.head(_ROUND)
@@ -192,6 +206,11 @@ class Pump:
                     return
                 await self._stored.wait()
                 continue
+            if next_at > time.monotonic():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), next_at - time.monotonic())
+                batches = outbox.head(_ROUND)
+            began = time.monotonic()
             try:
                 await self._sender.send(batches)
             except Exception as error:  # noqa: BLE001 - whatever it is, the events are still here
@@ -205,7 +224,9 @@ class Pump:
                 failures += 1
                 continue
             failures = 0
-            self._counts.published += sum(len(batch.messages) for batch in batches)
+            events = sum(len(batch.messages) for batch in batches)
+            next_at = began + _LINGER_S if _BUSY <= events < _ROUND else 0.0
+            self._counts.published += events
             outbox.done(batches)
             self._room.set()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 # Collection in a path -> the word for one of it. `/workspaces/w1` is a workspace, its parameter
 # is `workspace_id`.
@@ -29,7 +28,7 @@ class Place:
 
 def locate(
     path: str,
-    path_params: Mapping[str, Any],
+    params: Mapping[str, str],
     *,
     routed: bool,
     root_path: str = "",
@@ -45,7 +44,6 @@ def locate(
     """
     if root_path and path.startswith(root_path):
         path = path[len(root_path) :]
-    params = {name: str(value) for name, value in path_params.items()}
     named = set(params.values()) if routed and params else None
     place = Place()
     segments = [segment for segment in path.split("/") if segment]
@@ -61,14 +59,10 @@ def locate(
             place.resource_id = place.ids[f"{word}_id"] = place.verb
             position += 1
             place.verb = segments[position] if position < len(segments) else None
-    for word in collections.values():
-        value = params.get(f"{word}_id")
-        if value is not None:
-            place.ids[f"{word}_id"] = value
-            if place.resource_type is None:
-                place.resource_id = value
-    if place.resource_type is None:  # no collection in the path: the last parameter we know
-        for name, value in params.items():
-            if name.endswith("_id") and name[:-3] in collections.values():
+    from_path, words = place.resource_type is not None, collections.values()
+    for name, value in params.items():
+        if name.endswith("_id") and name[:-3] in words:
+            place.ids[name] = value
+            if not from_path:  # no collection in the path: the last parameter we know
                 place.resource_type, place.resource_id = name[:-3], value
     return place

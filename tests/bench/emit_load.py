@@ -55,7 +55,10 @@ async def load(url: str, seconds: int, connections: int, think_ms: int, scratch:
     `think_ms` before its next one. Raises Problem where wrk fails."""
     script = scratch / f"wrk-{think_ms}.lua"
     script.write_text(_SCRIPT % (_THINK % think_ms if think_ms else ""))
-    command = [wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
+    # On one core in all arms, so that where it runs does not depend on what else does.
+    core = max(os.sched_getaffinity(0))
+    command = ["taskset", "-c", str(core), wrk()]
+    command += ["-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     if process.returncode != 0:

@@ -72,6 +72,28 @@ async def test_it_tells_between_which_times(clickhouse: AsyncClient) -> None:
     assert result.result_rows == [(None, now + 1), (now + 1, now + 5)]
 
 
+async def test_the_gaps_as_prometheus_text(clickhouse: AsyncClient) -> None:
+    async def page() -> list[str]:
+        text = await clickhouse.raw_query("SELECT * FROM event_gap_metrics FORMAT Prometheus")
+        lines = text.decode().splitlines()
+        return [line for line in lines if line and not line.startswith("# HELP")]
+
+    await arrive(clickhouse, "p1", 0, 1)
+    total = "# TYPE activity_missing_events gauge"
+    assert await page() == [total, "activity_missing_events 0"]
+    await arrive(clickhouse, "p1", 4, 6)
+    await arrive(clickhouse, "p2", 1)
+    assert sorted(await page()) == sorted(
+        [
+            total,
+            "activity_missing_events 4",
+            "# TYPE activity_producer_missing_events gauge",
+            'activity_producer_missing_events{producer_id="p1"} 3',
+            'activity_producer_missing_events{producer_id="p2"} 1',
+        ]
+    )
+
+
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

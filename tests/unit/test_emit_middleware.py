@@ -103,12 +103,15 @@ async def test_a_resolver_that_raises_costs_the_principal_and_not_the_request() 
 async def test_rules_ignore_sample_and_name_but_never_sample_writes_or_errors() -> None:
     rules = (
         Rule(path="^/healthz$", ignore=True),
+        Rule(methods=frozenset({"HEAD", "OPTIONS"}), ignore=True),
         Rule(path="/render$", methods=frozenset({"POST"}), action="execute"),
         Rule(path="/apps/", sample=0),
     )
     harness = Harness(answering(START, END), rules=rules)
     for method, path in [
         ("GET", "/healthz"),
+        ("HEAD", "/orgs/o1/apps/a1"),
+        ("OPTIONS", "/orgs/o1/apps/a1"),
         ("GET", "/orgs/o1/apps/a1"),
         ("DELETE", "/orgs/o1/apps/a1"),
         ("POST", "/orgs/o1/users/u1/render"),

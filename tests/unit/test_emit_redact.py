@@ -12,7 +12,7 @@ from ingest.emit import redact
 from ingest.emit.builder import Builder
 from ingest.emit.counts import Counts
 from ingest.emit.describe import plain
-from ingest.emit.draft import Snapshot, pack
+from ingest.emit.draft import Snapshot
 from ingest.emit.notice import Notices
 from ingest.emit.settings import EmitSettings
 from ingest.emit.types import Facts
@@ -24,7 +24,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
 
 def built(draft: Snapshot | Facts, hook: Any = None, counts: Counts | None = None) -> list[bytes]:
     builder = Builder(
-        queue=deque([pack(draft if isinstance(draft, dict) else tuple(draft))]),
+        queue=deque([draft if isinstance(draft, dict) else tuple(draft)]),
         producer_id="p1",
         settings=SETTINGS,
         hook=hook,
