@@ -16,7 +16,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from ingest.consume.batch import Source
 from ingest.consume.commits import Commits, PartitionLostError
 from ingest.consume.dead_letters import DeadLetters
-from ingest.consume.intake import PoisonError
+from ingest.consume.intake import Intake, PoisonError
+from ingest.consume.room import Room
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.stats import Stats
 from ingest.consume.store import EventStore, first_line
@@ -78,11 +79,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stats = stats
         self._client = commits
         self._held: dict[Source, _Held] = {}
-        self._waiting_bytes = 0
-        self._turns = asyncio.Semaphore(settings.insert_max_concurrent)
+        self._room = Room(settings.buffer_max_bytes, settings.insert_max_concurrent)
         self._taking = asyncio.Lock()
-        self._room = asyncio.Event()
-        self._room.set()
         self._closed = False
         self._joined = False
         #: Ends with a StopError when the consumer must not go on.
@@ -125,9 +123,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             except (PoisonError, GapError) as error:
                 self._stop(error)
                 return
-        if self._waiting_bytes > self._settings.buffer_max_bytes:
-            self._room.clear()
-            await self._room.wait()
+        await self._room.wait()
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
         for partition, group in itertools.groupby(records, _partition):
@@ -136,7 +132,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             if held is None or held.writer is None:
                 continue  # it has left: its next owner reads them
             await self._check_order(held.writer, of_partition[0])
-            self._waiting_bytes += held.writer.intake.add(of_partition, time.time())
+            self._room.take(held.writer.intake.add(of_partition, time.time()))
+            held.writer.intake.behind_by(self._lag(held.writer.intake))
+
+    def _lag(self, intake: Intake) -> int:
+        """Messages that Kafka has and we have not taken, as of the last fetch."""
+        consumer, _ = self._client()
+        end = consumer.highwater(TopicPartition(intake.source.topic, intake.source.partition))
+        return (end or 0) - intake.next_offset
 
     async def close(self) -> None:
         """Write what is in memory and release everything."""
@@ -179,7 +182,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         _, commits = self._client()
         seen: dict[Source, Place] = {}
         for source, held in list(self._held.items()):
-            if held.writer is None or not self._room.is_set():
+            if held.writer is None or self._room.is_full:
                 continue
             ours, theirs = held.writer.intake.next_offset, await commits.position(source)
             place = seen[source] = Place(ours, theirs).after(before.get(source))
@@ -201,7 +204,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         if writer.intake.next_offset != expected:
             return  # it has come meanwhile
         if passed or unreadable:
-            self._waiting_bytes += writer.intake.add(records, time.time())
+            self._room.take(writer.intake.add(records, time.time()))
         if unreadable:
             await self._give_back()
             raise GapError(
@@ -247,8 +250,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             dead_letters=self._dead_letters,
             settings=self._settings,
             stats=self._stats,
-            turns=self._turns,
-            on_settled=self._settled,
+            room=self._room,
         )
         self._held[source].writer = writer
         partition = TopicPartition(source.topic, source.partition)
@@ -272,22 +274,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(*tasks, return_exceptions=True)
         for source in held:
             self._stats.recovered(source)
-        self._waiting_bytes = 0
-        self._room.set()
+        self._room.empty()
 
     def _forget(self, source: Source) -> None:
         held = self._held.pop(source, None)
         if held and held.writer:
-            self._settled(held.writer.intake.size)
-
-    def _settled(self, size: int) -> None:
-        self._waiting_bytes -= size
-        if self._waiting_bytes <= self._settings.buffer_max_bytes:
-            self._room.set()
+            self._room.give_back(held.writer.intake.size)
 
     def _stop(self, error: Exception) -> None:
         self._closed = True
-        self._room.set()
+        self._room.empty()
         for held in self._held.values():
             held.task.cancel()
         if not self.stopped.done():

@@ -42,6 +42,7 @@ class Intake:
         self._future_limit = timedelta(seconds=settings.future_limit_s)
         self._open: Batch | None = None
         self._opened_at = 0.0
+        self._max_age_s = settings.batch_max_age_s
         self._poison_run = 0
         #: Set when there is something to take.
         self.filled = asyncio.Event()
@@ -73,18 +74,24 @@ class Intake:
             self.filled.set()
         return self._open.size - before
 
+    def behind_by(self, messages: int) -> None:
+        """So many more are there to be taken. A batch of what is late anyway need not hurry: while
+        they would fill it, it waits for them."""
+        late = messages >= self._settings.batch_max_rows
+        self._max_age_s = self._settings.batch_max_age_s * (_PATIENCE_BEHIND if late else 1)
+
     def is_due(self, now: float) -> bool:
         """The open batch is full or old enough."""
         batch = self._open
         return batch is not None and (
             batch.count >= self._settings.batch_max_rows
             or batch.size >= self._settings.batch_max_bytes
-            or now - self._opened_at >= self._settings.batch_max_age_s
+            or now - self._opened_at >= self._max_age_s
         )
 
     def due_in(self, now: float) -> float:
         """Seconds until the open batch is old enough."""
-        return max(0.0, self._opened_at + self._settings.batch_max_age_s - now)
+        return max(0.0, self._opened_at + self._max_age_s - now)
 
     def take(self) -> Batch | None:
         """The open batch, if it holds anything; the next one opens where it ends."""
@@ -166,6 +173,8 @@ class Intake:
             )
 
 
+# Of `batch_max_age_s`: longer than a full batch takes to come, so that it does.
+_PATIENCE_BEHIND = 10
 # Judged together: so many that a call more is nothing, so few that one poisonous message does
 # not cost many good ones the slower way.
 _AT_ONCE = 250

@@ -19,7 +19,7 @@ class ConsumerSettings(BaseSettings):
 
     #: A batch is due at this size, and at this age even if it is small. It grows on while it waits
     #: for its turn, so under load batches are as large as the memory lets them.
-    batch_max_rows: Count = 25_000
+    batch_max_rows: Count = 60_000
     batch_max_bytes: Count = 32 << 20
     batch_max_age_s: Positive = 0.4
     #: Inserts on the way at a time, over all partitions: one is parsed while another is written.

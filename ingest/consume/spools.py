@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from ingest.consume.assignment import StopError
 from ingest.consume.dead_letters import DeadLetters
 from ingest.consume.intake import PoisonError
+from ingest.consume.room import Room
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.spool_source import SpoolCommits, SpoolFile, spool_files
 from ingest.consume.stats import Stats
@@ -52,7 +53,7 @@ class Spools:
         self._dead_letters = dead_letters
         self._settings = settings
         self._stats = stats
-        self._turns = asyncio.Semaphore(settings.insert_max_concurrent)
+        self._room = Room(settings.buffer_max_bytes, settings.insert_max_concurrent)
         self._held: dict[str, asyncio.Task[None]] = {}
         self._writers: dict[str, PartitionWriter] = {}
 
@@ -131,8 +132,7 @@ class Spools:
             dead_letters=self._dead_letters,
             settings=self._settings,
             stats=self._stats,
-            turns=self._turns,
-            on_settled=lambda _: None,
+            room=self._room,
         )
 
     async def _read(
@@ -141,11 +141,10 @@ class Spools:
         """Feed the writer; returns when the spool is read to its end and nobody writes it."""
         while not writing.done():
             records = []
-            # As much waits as is on its way.
-            if writer.intake.size < self._settings.buffer_max_bytes // (2 * len(self._held)):
+            if not self._room.is_full:
                 now = time.time()
                 records = file.read(writer.intake.next_offset, _ROWS, int(now * 1000))
-                writer.intake.add(records, now)
+                self._room.take(writer.intake.add(records, now))
             if not records:
                 if writer.settled >= writer.intake.next_offset and not file.has_owner():
                     return

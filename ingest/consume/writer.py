@@ -16,6 +16,7 @@ from ingest.consume.dead_letters import DeadLetters
 from ingest.consume.intake import Intake
 from ingest.consume.judge import Reason
 from ingest.consume.lease import Lease, ServerClock
+from ingest.consume.room import Room
 from ingest.consume.rows import Chunk, Row, halves, without
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.stats import Stats
@@ -44,11 +45,9 @@ class PartitionWriter:
         dead_letters: DeadLetters,
         settings: ConsumerSettings,
         stats: Stats,
-        turns: asyncio.Semaphore,
-        on_settled: Callable[[int], None],
+        room: Room,
     ) -> None:
-        """`turns`: as many batches go at a time, of all writers. `on_settled` is told the bytes of
-        each batch that is out of memory."""
+        """`room` is shared by all writers; each batch is given back to it."""
         self.intake = intake
         self._source = intake.source
         self._store = store
@@ -56,8 +55,7 @@ class PartitionWriter:
         self._dead_letters = dead_letters
         self._settings = settings
         self._stats = stats
-        self._on_settled = on_settled
-        self._turns = turns
+        self._room = room
         self._has_turn = False
         self._clock = ServerClock()
         self._lease = Lease(0)
@@ -75,11 +73,11 @@ class PartitionWriter:
             try:
                 if batch is not None:
                     await self._settle(batch)
-                    self._on_settled(batch.size)
                 elif self._closing.is_set():
                     break
             finally:
                 self._end_turn()
+                self._room.give_back(batch.size if batch else 0)
         if not self._in_doubt:
             await self._commits.commit(self._source, self.settled, Lease(0, released=True))
 
@@ -92,6 +90,8 @@ class PartitionWriter:
         if not self._closing.is_set():
             await self.intake.filled.wait()
         while not self.intake.is_due(now := time.time()) and not self._closing.is_set():
+            if self._room.is_full:
+                break  # no more comes before something has gone
             # Either it gets old, or it gets full while we sleep: look again in between.
             try:
                 await asyncio.wait_for(
@@ -101,14 +101,14 @@ class PartitionWriter:
                 continue
 
     async def _take_in_turn(self) -> Batch | None:
-        await self._turns.acquire()
+        await self._room.turns.acquire()
         self._has_turn = True
         return self.intake.take()
 
     def _end_turn(self) -> None:
         if self._has_turn:
             self._has_turn = False
-            self._turns.release()
+            self._room.turns.release()
 
     async def _settle(self, batch: Batch) -> None:
         await self._patiently("dead letters", lambda: self._dead_letters.bury(batch.dead))
