@@ -3,7 +3,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query
+.PHONY: run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query bench-freshness vegeta
 
 run: setup ## the whole pipeline in the foreground, with a burst of real requests
 	@$(BIN)/python -m deploy.run
@@ -31,10 +31,15 @@ bench-ingest: jars ## our consumer against other ways into the same table
 	@$(BIN)/python -m tests.bench.ingest $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # vegeta sends on time, whatever the answers do: latencies count from when a request was meant to go.
-bench-query: setup ## our read API against the engine itself and a tutorial's API
+vegeta: setup
 	@mkdir -p .state/bench-query/bin
-	@command -v go >/dev/null || { echo "activity: bench-query needs Go to build its load generator" >&2; exit 1; }
+	@command -v go >/dev/null || { echo "activity: this benchmark needs Go to build its load generator" >&2; exit 1; }
 	@test -x .state/bench-query/bin/vegeta || GOBIN=$(CURDIR)/.state/bench-query/bin go install github.com/tsenart/vegeta/v12@v12.12.0
+
+bench-freshness: jars vegeta ## from a request's answer to the API's list, at half of the maximum load
+	@$(BIN)/python -m tests.bench.freshness
+
+bench-query: vegeta ## our read API against the engine itself and a tutorial's API
 	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))
 
 AWAY_S ?= 30
