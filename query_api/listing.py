@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from query_api import newest
 from query_api.cursor import Cursor
 from query_api.filter import ActivityFilter, Parameters, micros
 from query_api.query import Query
@@ -27,16 +28,22 @@ FORMAT RawBLOB"""
 
 def first_page(of: ActivityFilter, limit: int) -> Query:
     """The newest rows and the total, counted in the same round trip on the same snapshot."""
-    total = total_of(of)
+    if newest.helps(of):
+        seen, parameters = newest.total_and_newest_hours(of), of.parameters
+        total, where = "seen.1", f"{of.where}\nAND {newest.IN_NEWEST_HOURS}"
+    else:
+        counted = total_of(of)
+        seen, parameters = counted.sql, counted.parameters
+        total, where = "seen", of.where_in_time
     sql = f"""\
-WITH ({total.sql}) AS total
-SELECT concat(toString(total), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))), ' ', {_ROW})
+WITH ({seen}) AS seen
+SELECT concat(toString({total}), ' ', {_NOW}, ' ', {_ROW})
 FROM events
-WHERE {of.where_in_time}
+WHERE {where}
 ORDER BY timestamp DESC, id DESC
 LIMIT {{rows:UInt16}}
 {_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
-    return Query(sql, {**total.parameters, "rows": str(limit + 1)})
+    return Query(sql, {**parameters, "rows": str(limit + 1)})
 
 
 def next_page(of: ActivityFilter, limit: int, after: Cursor) -> Query:
@@ -74,7 +81,7 @@ def total_of(of: ActivityFilter) -> Query:
     if not of.rolled_up:
         return Query(_count(of.where_in_time), of.parameters)
     # The rollups hold how many succeeded: status is a difference of sums to them, no condition.
-    number, others = _NUMBERS[of.success], replace(of, success=None)
+    number, others = newest.NUMBERS[of.success], replace(of, success=None)
     window = Window.of(of.start_time, of.end_time)
     if window is None:
         return Query(_count(others.where_in_time, number), of.parameters)
@@ -83,9 +90,6 @@ def total_of(of: ActivityFilter) -> Query:
     )
     sql = f"SELECT ({hours}) + ({edges})"
     return Query(sql, {**of.parameters, **window.parameters})
-
-
-_NUMBERS = {None: "count()", True: "countIf(success)", False: "count() - countIf(success)"}
 
 
 def _count(where: str, number: str = "count()") -> str:
@@ -151,6 +155,7 @@ def _columns() -> str:
     return ", ".join(names)
 
 
+_NOW = "toString(toUnixTimestamp64Milli(nowInBlock64(3)))"
 _ROW = (
     f"substring(formatRowNoNewline('JSONEachRow', {_columns()}) AS fields, 1, length(fields) - 1), "
     """',"metadata":', if(isValidJSON(metadata), metadata, '{}'), '}\\x1e'"""
