@@ -29,6 +29,8 @@ WRONG_CLOCKS = st.sampled_from(
     events=stored,
     wrong=st.lists(st.tuples(WRONG_CLOCKS, ages), max_size=6),
     fields=filters,
+    least=st.sampled_from([None, 1.0]),
+    since=ages,
     limit=st.integers(1, 9),
 )
 async def test_the_newest_events_and_their_total(
@@ -37,20 +39,34 @@ async def test_the_newest_events_and_their_total(
     events: list[tuple[timedelta, Row]],
     wrong: list[tuple[datetime, timedelta]],
     fields: dict[str, Any],
+    least: float | None,
+    since: timedelta,
     limit: int,
 ) -> None:
+    """Filters with a rollup, without (durations), and time ranges with whole hours and none."""
     org_id = str(uuid4())
     rows = [row(org_id, NOW - age, **values) for age, values in events]
     rows += [row(org_id, clock - age, workspace_id="w1", user_id="u1") for clock, age in wrong]
     for part in filter(None, (rows[::2], rows[1::2])):
         await insert(clickhouse, part)
-    of = replace(ActivityFilter(org_id=org_id), **fields)
-    expected = sorted((e["timestamp"] for e in rows if matches(of, e)), reverse=True)
-    found = Rows.of_first_page(await ask(clickhouse, first_page(of, limit)))
-    assert found.total == len(expected)
-    times = [orjson.loads(one)["timestamp"] for one in found.rows]
-    shown = [time.replace("T", " ").removesuffix("Z") for time in times]
-    assert shown == expected[: limit + 1]
+    for start, end in ((None, None), (NOW - since, None), (None, NOW - since), (NOW - since, NOW)):
+        of = replace(
+            ActivityFilter(org_id=org_id, min_duration_ms=least, start_time=start, end_time=end),
+            **fields,
+        )
+        expected = sorted(
+            (
+                event["timestamp"]
+                for event in rows
+                if matches(of, event) and event["duration_ms"] >= (least or 0)
+            ),
+            reverse=True,
+        )
+        found = Rows.of_first_page(await ask(clickhouse, first_page(of, limit)))
+        assert found.total == len(expected)
+        times = [orjson.loads(one)["timestamp"] for one in found.rows]
+        shown = [time.replace("T", " ").removesuffix("Z") for time in times]
+        assert shown == expected[: limit + 1]
 
 
 async def test_wrong_clocks_do_not_hide_the_newest(clickhouse: AsyncClient) -> None:

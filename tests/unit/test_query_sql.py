@@ -6,8 +6,9 @@ from uuid import UUID
 
 from query_api.cursor import Cursor
 from query_api.filter import ActivityFilter
-from query_api.listing import first_page, next_page, total_of
+from query_api.listing import first_page, next_page
 from query_api.summary import last_hours, summary_of
+from query_api.totals import total_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ORG = ActivityFilter(org_id="o")
@@ -57,10 +58,10 @@ def test_first_page_of_what_a_rollup_knows_reads_the_newest_hours() -> None:
         "    SELECT hour, n, sum(n) OVER (ORDER BY hour DESC) - n AS newer\n"
         "    FROM\n"
         "    (\n"
-        "        SELECT toStartOfHour(timestamp) AS hour, count() - countIf(success) AS n\n"
-        "        FROM events\n"
-        "        WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}\n"
-        "        GROUP BY hour\n"
+        "    SELECT toStartOfHour(timestamp) AS hour, count() - countIf(success) AS n\n"
+        "    FROM events\n"
+        "    WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}\n"
+        "    GROUP BY hour\n"
         "    )\n"
         ")\n"
         "SETTINGS optimize_use_projections = 1) AS seen\n"
