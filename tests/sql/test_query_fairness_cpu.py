@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from statistics import median
 from time import monotonic
 from uuid import uuid4
 
@@ -28,8 +29,9 @@ SELECT generateUUIDv7(), toDateTime64('2026-03-04 05:06:07', 6, 'UTC')
     number % 2000, '/p' || toString(number), 1, 't', now64(3) + 3600
 FROM numbers({_ROWS})"""
 _CLIENTS = 12
-_EVERY_SECONDS = 0.05
+_EVERY_SECONDS = 0.04
 _REQUESTS = 120
+_ROUNDS = 3
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ async def greedy(client: httpx.AsyncClient) -> AsyncIterator[list[int]]:
     clients = [asyncio.create_task(search(number)) for number in range(_CLIENTS)]
     try:
         async with asyncio.timeout(60):
-            while len(answered) < _CLIENTS:
+            while len(answered) < _CLIENTS // 2:
                 await asyncio.wait(clients, timeout=0.05)
         yield answered
     finally:
@@ -90,6 +92,7 @@ async def greedy(client: httpx.AsyncClient) -> AsyncIterator[list[int]]:
         await asyncio.wait(clients)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("protected", [True, False])
 async def test_searches_that_take_all_the_cpu(
     crowded: str, clickhouse_url: str, *, protected: bool
@@ -99,10 +102,13 @@ async def test_searches_that_take_all_the_cpu(
         clickhouse = clickhouse.model_copy(update={"connections_per_org": 16, "share_per_org": 0})
     async with api(settings(clickhouse_url, crowded, clickhouse=clickhouse)) as client:
         await client.get("/v1/orgs/modest/activity", headers=bearer("modest"))  # connected
-        alone = await p99(client)
-        async with greedy(client) as answered:
-            beside = await p99(client)
-        assert set(answered) == {200}
-        again = await p99(client)
-    # The machine has other work, too: the slower of both times alone is the baseline.
-    assert (beside <= 2 * max(alone, again)) is protected, (alone, beside, again)
+        rounds = []
+        for _ in range(_ROUNDS):
+            alone = await p99(client)
+            async with greedy(client) as answered:
+                rounds.append((await p99(client), alone))
+            assert set(answered) == {200}
+    # The machine may have other work, too: pairs of neighbours, and of these the middle one.
+    ratio = median(beside / alone for beside, alone in rounds)
+    print("FIG", protected, rounds)
+    assert (ratio <= 2) is protected, rounds
