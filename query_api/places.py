@@ -2,18 +2,21 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from query_api.shares import Shares
 
 
 class Places:
-    """`total` places, of which an org has `most(org_id)` at most, which is 1 or more. Who waits is
-    served in turns: one of each org, so a queue of an org delays another org by one query and not
-    by its length."""
+    """`total` places, of which an org has `per_org` at most, and one while it is over its share.
+    Who waits is served in turns: one of each org, so a queue of an org delays another org by one
+    query and not by its length."""
 
-    def __init__(self, total: int, most: Callable[[str], int]) -> None:
+    def __init__(self, total: int, per_org: int, shares: Shares) -> None:
         self._free = total
-        self._most = most
+        self._per_org = per_org
+        self._shares = shares
         self._running: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -42,10 +45,12 @@ class Places:
             raise
 
     def _begin(self, org_id: str) -> None:
+        self._shares.running(self._running)
         self._free -= 1
         self._running[org_id] += 1
 
     def _leave(self, org_id: str) -> None:
+        self._shares.running(self._running)
         self._free += 1
         self._running[org_id] -= 1
         if not self._running[org_id]:
@@ -63,7 +68,8 @@ class Places:
         return next(filter(self._may_begin, self._waiting), None)
 
     def _may_begin(self, org_id: str) -> bool:
-        return self._running[org_id] < self._most(org_id)
+        most = 1 if self._shares.is_over(org_id) else self._per_org
+        return self._running[org_id] < most
 
     def _forget(self, org_id: str, turn: asyncio.Future[None] | None = None) -> None:
         """Who waits no more."""

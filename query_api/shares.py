@@ -1,47 +1,45 @@
-"""How much of the engine's time each org has had lately, and what follows from it."""
+"""Which part of the engine's time each org has had lately, and who had too much of it."""
 
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
-_MOST_ORGS = 10_000
-
-
-@dataclass(slots=True)
-class _Use:
-    """Seconds had beyond the share, at a time."""
-
-    seconds: float
-    at: float
+# Seconds: what lies so far back counts a third of what is now.
+_LATELY = 3.0
+# Below it the engine has time for all, and a large org may take it.
+_BUSY = 0.7
+# Others that have less than this have nothing to lose by it.
+_OTHERS = 0.01
 
 
 class Shares:
-    """Each org has `share` seconds of queries a second, and `burst` seconds besides. Who had more
-    is over its share until it has paused for as long.
+    """Queries that run at the same time share their time evenly, so that all orgs together never
+    have more than a second a second, however slow the machine is.
 
-    `clock`: seconds, monotonic. A share of 0 is none: nobody is ever over it.
+    `largest`: the part of it that an org may have while others ask too, 0 to 1; 1 is no limit.
+    `clock`: seconds, monotonic.
     """
 
-    def __init__(self, share: float, burst: float, clock: Callable[[], float]) -> None:
-        self._share = share
-        self._burst = burst
+    def __init__(self, largest: float, clock: Callable[[], float]) -> None:
+        self._largest = largest
         self._clock = clock
-        self._uses: dict[str, _Use] = {}
+        self._at = clock()
+        self._had: defaultdict[str, float] = defaultdict(float)
 
-    def had(self, org_id: str, seconds: float) -> None:
-        """A query of the org has run for so long."""
-        if not self._share:
-            return
-        if org_id not in self._uses and len(self._uses) >= _MOST_ORGS:
-            self._uses = {name: use for name, use in self._uses.items() if self._now(use)}
-        use = self._uses.setdefault(org_id, _Use(0, self._clock()))
-        # Twice the burst at most: an org is not made to pay all day for one bad minute.
-        use.seconds = min(2 * self._burst, self._now(use) + seconds)
-        use.at = self._clock()
+    def running(self, queries: Counter[str]) -> None:
+        """So many of each org have run until now. To be told before a query begins or ends."""
+        now = self._clock()
+        passed, self._at = now - self._at, now
+        kept = math.exp(-passed / _LATELY)
+        for org_id in list(self._had):
+            self._had[org_id] *= kept
+            if self._had[org_id] < _OTHERS / 100:
+                del self._had[org_id]
+        together = queries.total()
+        for org_id, count in queries.items():
+            self._had[org_id] += (1 - kept) * count / together
 
     def is_over(self, org_id: str) -> bool:
-        """It had its burst and more."""
-        use = self._uses.get(org_id)
-        return use is not None and self._now(use) > self._burst
-
-    def _now(self, use: _Use) -> float:
-        return max(0.0, use.seconds - (self._clock() - use.at) * self._share)
+        """It had more than its part, of an engine that was busy, and others wanted some, too."""
+        total, own = sum(self._had.values()), self._had.get(org_id, 0.0)
+        return total > _BUSY and own > self._largest * total and total - own > _OTHERS

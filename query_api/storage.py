@@ -24,8 +24,8 @@ _OVERLOADED = {159: "max_execution_time", 160: "max_execution_time", 241: "max_m
 _BUSY = (202, 394, 439)  # too many queries, query was cancelled, cannot schedule a task
 _NOT_MIGRATED = (47, 60, 81)  # unknown identifier, table, database
 
-# One thread, and that behind all others (a nice value; without CAP_SYS_NICE the engine leaves it).
-_OVER_ITS_SHARE = {"max_threads": 1, "os_thread_priority": 19}
+# One thread, and that behind the others' (a nice value; without CAP_SYS_NICE the engine leaves it).
+_OVER_ITS_SHARE = {"max_threads": 1, "os_thread_priority": 10}
 
 #: Returns when the client that asked has left.
 Gone = Callable[[], Awaitable[None]]
@@ -68,8 +68,8 @@ class Storage:
         self._clock = clock
         self._circuit = Circuit(_RETRY_SECONDS, clock)
         # One connection more than this is in the pool: a ping never waits behind queries.
-        self._places = Places(settings.connections, self._most_places)
-        self._shares = Shares(settings.share_per_org, settings.share_burst_s, clock)
+        self._shares = Shares(settings.share_per_org, clock)
+        self._places = Places(settings.connections, settings.connections_per_org, self._shares)
         self._client: AsyncClient | None = None
         self._connecting: asyncio.Task[AsyncClient] | None = None
         self._pinging: asyncio.Task[bool] | None = None
@@ -112,21 +112,14 @@ class Storage:
             org_id = str(query.parameters.get("org_id", ""))
             async with self._places.take(org_id):
                 settings = _OVER_ITS_SHARE if self._shares.is_over(org_id) else None
-                begun = self._clock()
-                try:
-                    answer: bytes = await client.raw_query(
-                        query.sql, parameters=query.parameters, settings=settings
-                    )
-                finally:
-                    self._shares.had(org_id, self._clock() - begun)
+                answer: bytes = await client.raw_query(
+                    query.sql, parameters=query.parameters, settings=settings
+                )
         except ClickHouseError as error:
             self._judge(error)
             raise
         self._answered()
         return answer
-
-    def _most_places(self, org_id: str) -> int:
-        return 1 if self._shares.is_over(org_id) else self._settings.connections_per_org
 
     async def _connected(self) -> AsyncClient:
         if self._client is not None:

@@ -11,11 +11,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from deploy.migrate import migrate
 from query_api.settings import ClickHouseSettings
 from tests.fixtures.clickhouse import connect
 from tests.fixtures.query import api, bearer, insert, row, settings
+from tests.fixtures.wait import wait_until
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 # A third of a second of CPU for each search below: no index can skip anything, nothing is found.
@@ -28,9 +30,10 @@ SELECT generateUUIDv7(), toDateTime64('2026-03-04 05:06:07', 6, 'UTC')
     'greedy', 'w', 'u' || toString(number % 1000), 'read', if(number % 9 = 0, 500, 200),
     number % 2000, '/p' || toString(number), 1, 't', now64(3) + 3600
 FROM numbers({_ROWS})"""
+_RUNNING = "SELECT count() FROM system.processes WHERE query LIKE '%max_duration' || '_ms:Float64%'"
 _CLIENTS = 12
-_EVERY_SECONDS = 0.04
-_REQUESTS = 120
+_EVERY_SECONDS = 0.1
+_REQUESTS = 60
 _ROUNDS = 3
 
 
@@ -47,7 +50,7 @@ async def crowded(clickhouse_url: str) -> AsyncIterator[str]:
         await client.command(f"DROP DATABASE {database} SYNC")
 
 
-async def p99(client: httpx.AsyncClient) -> float:
+async def p99(client: httpx.AsyncClient, requests: int = _REQUESTS) -> float:
     """Seconds of the modest org's list, each from when it should have gone out."""
     headers = bearer("modest")
     loop = asyncio.get_running_loop()
@@ -63,13 +66,14 @@ async def p99(client: httpx.AsyncClient) -> float:
         assert answer.json()["total"] == 20
         return monotonic() - due
 
-    taken = sorted(await asyncio.gather(*(ask(number) for number in range(_REQUESTS))))
-    return taken[-2]  # of 120, one is beyond the 99th hundredth
+    taken = sorted(await asyncio.gather(*(ask(number) for number in range(requests))))
+    return taken[-1]  # of sixty, the p99 is the longest
 
 
 @asynccontextmanager
-async def greedy(client: httpx.AsyncClient) -> AsyncIterator[list[int]]:
-    """Clients that search all the time; yields what they got, and stops them at the end."""
+async def greedy(client: httpx.AsyncClient, engine: AsyncClient) -> AsyncIterator[list[int]]:
+    """Clients that search all the time; yields what they got, and stops them at the end: when it
+    returns, their queries have ended, too."""
     headers = bearer("greedy")
     answered: list[int] = []
 
@@ -91,24 +95,30 @@ async def greedy(client: httpx.AsyncClient) -> AsyncIterator[list[int]]:
             one.cancel()
         await asyncio.wait(clients)
 
+        async def ended() -> bool:
+            return not int(str(await engine.command(_RUNNING)))
+
+        await wait_until(ended, timeout=30, what="the searches have ended")
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("protected", [True, False])
 async def test_searches_that_take_all_the_cpu(
-    crowded: str, clickhouse_url: str, *, protected: bool
+    crowded: str, clickhouse_url: str, clickhouse: AsyncClient, *, protected: bool
 ) -> None:
-    clickhouse = ClickHouseSettings(url=clickhouse_url, database=crowded)
+    guards = ClickHouseSettings(url=clickhouse_url, database=crowded)
     if not protected:
-        clickhouse = clickhouse.model_copy(update={"connections_per_org": 16, "share_per_org": 0})
-    async with api(settings(clickhouse_url, crowded, clickhouse=clickhouse)) as client:
+        guards = guards.model_copy(update={"connections_per_org": 16, "share_per_org": 1})
+    async with api(settings(clickhouse_url, crowded, clickhouse=guards)) as client:
         await client.get("/v1/orgs/modest/activity", headers=bearer("modest"))  # connected
         rounds = []
         for _ in range(_ROUNDS):
             alone = await p99(client)
-            async with greedy(client) as answered:
+            async with greedy(client, clickhouse) as answered:
+                # Until a second after the others have come, the greedy has what it had alone.
+                await p99(client, round(2 / _EVERY_SECONDS))
                 rounds.append((await p99(client), alone))
             assert set(answered) == {200}
     # The machine may have other work, too: pairs of neighbours, and of these the middle one.
     ratio = median(beside / alone for beside, alone in rounds)
-    print("FIG", protected, rounds)
-    assert (ratio <= 2) is protected, rounds
+    assert (ratio <= 2) is protected, (ratio, rounds)

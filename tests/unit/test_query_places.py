@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from query_api.places import Places
+from query_api.shares import Shares
 from tests.fixtures.wait import wait_until
+
+NO_SHARES = Shares(1, lambda: 0.0)
 
 
 async def test_orgs_take_turns() -> None:
     """A queue of one org delays another by one query."""
-    places, order = Places(1, lambda _: 1), list[str]()
+    places, order = Places(1, 1, NO_SHARES), list[str]()
     ended = asyncio.Event()
 
     async def run(org_id: str) -> None:
@@ -30,7 +33,7 @@ async def test_orgs_take_turns() -> None:
 
 async def test_who_is_cancelled_as_its_turn_comes_holds_no_place() -> None:
     """One that holds a place and one that waits for it, ended at the same moment."""
-    places, forever = Places(1, lambda _: 1), asyncio.Event()
+    places, forever = Places(1, 1, NO_SHARES), asyncio.Event()
 
     async def run() -> None:
         async with places.take("a"):
@@ -47,7 +50,7 @@ async def test_who_is_cancelled_as_its_turn_comes_holds_no_place() -> None:
 
 
 async def test_an_org_leaves_places_to_others() -> None:
-    places = Places(4, lambda _: 2)
+    places = Places(4, 2, NO_SHARES)
     async with places.take("a"), places.take("a"):
         third = asyncio.create_task(places.take("a").__aenter__())
         done, _ = await asyncio.wait((third,), timeout=0.01)
@@ -73,7 +76,7 @@ def test_never_too_many_and_none_lost(
     """Queries of any length, of which any may be cancelled at any moment."""
 
     async def scenario() -> None:
-        places = Places(total, lambda _: per_org)
+        places = Places(total, per_org, NO_SHARES)
         running: Counter[str] = Counter()
 
         async def run(org_id: str, turns: int) -> None:

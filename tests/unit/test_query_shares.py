@@ -1,5 +1,7 @@
 """Shares of the engine's time."""
 
+from collections import Counter
+
 from query_api.shares import Shares
 
 
@@ -13,49 +15,59 @@ class Clock:
         return self.now
 
 
-def test_over_the_burst_until_the_share_has_paid_for_it() -> None:
+def run(shares: Shares, clock: Clock, seconds: float, **queries: int) -> None:
+    """So many queries at a time, for so long."""
+    for _ in range(round(seconds * 100)):
+        clock.now += 0.01
+        shares.running(Counter(queries))
+
+
+def test_over_with_more_than_half_while_others_ask() -> None:
     clock = Clock()
-    shares = Shares(0.5, 2, clock)
-    shares.had("a", 2)
-    assert not shares.is_over("a")
-    shares.had("a", 1)
-    assert shares.is_over("a")
-    assert not shares.is_over("b")
-    clock.now += 1.9
-    assert shares.is_over("a")
-    clock.now += 0.2
-    assert not shares.is_over("a")
+    shares = Shares(0.5, clock)
+    run(shares, clock, 10, greedy=4, modest=1)
+    assert shares.is_over("greedy")
+    assert not shares.is_over("modest")
+    assert not shares.is_over("nobody")
 
 
-def test_within_its_share_an_org_is_never_over() -> None:
+def test_alone_it_may_have_all() -> None:
     clock = Clock()
-    shares = Shares(0.5, 2, clock)
-    for _ in range(1000):
-        clock.now += 0.1
-        shares.had("a", 0.05)
-        assert not shares.is_over("a")
+    shares = Shares(0.5, clock)
+    run(shares, clock, 10, greedy=4)
+    assert not shares.is_over("greedy")
+    run(shares, clock, 0.1, greedy=4, modest=1)
+    assert not shares.is_over("modest")
 
 
-def test_what_an_org_pays_has_an_end() -> None:
+def test_an_engine_with_time_for_all_has_no_shares() -> None:
     clock = Clock()
-    shares = Shares(0.5, 2, clock)
-    shares.had("a", 1000)
-    clock.now += 4.1
-    assert not shares.is_over("a")
+    shares = Shares(0.5, clock)
+    for _ in range(100):
+        run(shares, clock, 0.04, large=2, small=1)
+        run(shares, clock, 0.06)
+    assert not shares.is_over("large")
 
 
-def test_no_share_is_no_limit() -> None:
-    shares = Shares(0, 2, Clock())
-    shares.had("a", 1000)
-    assert not shares.is_over("a")
-
-
-def test_orgs_that_have_paid_are_forgotten() -> None:
+def test_it_is_over_no_more_soon_after() -> None:
     clock = Clock()
-    shares = Shares(0.5, 2, clock)
-    shares.had("busy", 4)
+    shares = Shares(0.5, clock)
+    run(shares, clock, 60, greedy=4, modest=1)
+    run(shares, clock, 2)
+    assert not shares.is_over("greedy")
+
+
+def test_no_limit() -> None:
+    clock = Clock()
+    shares = Shares(1, clock)
+    run(shares, clock, 10, greedy=9, modest=1)
+    assert not shares.is_over("greedy")
+
+
+def test_orgs_of_long_ago_are_forgotten() -> None:
+    clock = Clock()
+    shares = Shares(0.5, clock)
     for number in range(20_000):
-        clock.now += 0.0001
-        shares.had(f"org-{number}", 0.00001)
-    assert len(shares._uses) <= 10_001
-    assert shares.is_over("busy")
+        clock.now += 0.01
+        shares.running(Counter({f"org-{number}": 1}))
+    assert len(shares._had) < 3000
