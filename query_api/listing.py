@@ -3,14 +3,14 @@
 import re
 import types
 import typing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from query_api.cursor import Cursor
 from query_api.filter import ActivityFilter, Parameters, micros
 from query_api.query import Query
-from query_api.window import Window
+from query_api.totals import IN_NEWEST_HOURS, Counted, total_of
 from schemas.answers import Activity
 
 # JSON knows no unescaped control character in a string, so this one splits rows safely even where
@@ -27,16 +27,23 @@ FORMAT RawBLOB"""
 
 def first_page(of: ActivityFilter, limit: int) -> Query:
     """The newest rows and the total, counted in the same round trip on the same snapshot."""
-    total = total_of(of)
+    if of.by_key_only:
+        counted = total_of(of)
+        seen, parameters = counted.sql, counted.parameters
+        total, where = "seen", of.where_in_time
+    else:
+        parts = Counted.of(of)
+        seen, parameters = parts.with_newest_hours, parts.parameters
+        total, where = "seen.1", f"{of.where_in_time}\nAND {IN_NEWEST_HOURS}"
     sql = f"""\
-WITH ({total.sql}) AS total
-SELECT concat(toString(total), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))), ' ', {_ROW})
+WITH ({seen}) AS seen
+SELECT concat(toString({total}), ' ', {_NOW}, ' ', {_ROW})
 FROM events
-WHERE {of.where_in_time}
+WHERE {where}
 ORDER BY timestamp DESC, id DESC
 LIMIT {{rows:UInt16}}
 {_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
-    return Query(sql, {**total.parameters, "rows": str(limit + 1)})
+    return Query(sql, {**parameters, "rows": str(limit + 1)})
 
 
 def next_page(of: ActivityFilter, limit: int, after: Cursor) -> Query:
@@ -60,36 +67,6 @@ LIMIT {{rows:UInt16}}
         "rows": str(limit + 1),
     }
     return Query(sql, {**of.parameters, **position})
-
-
-def total_of(of: ActivityFilter) -> Query:
-    """Counts the filter's events; reads rows only where neither key nor rollup has the answer."""
-    if of.by_key_only:
-        # A bound on `timestamp` makes it a range of the table's key, and of such a range the engine
-        # knows the count from the index, however large it is.
-        bound = (
-            "" if of.start_time or of.end_time else " AND timestamp >= toDateTime64(0, 6, 'UTC')"
-        )
-        return Query(_count(of.where_in_time + bound), of.parameters)
-    if not of.rolled_up:
-        return Query(_count(of.where_in_time), of.parameters)
-    # The rollups hold how many succeeded: status is a difference of sums to them, no condition.
-    number, others = _NUMBERS[of.success], replace(of, success=None)
-    window = Window.of(of.start_time, of.end_time)
-    if window is None:
-        return Query(_count(others.where_in_time, number), of.parameters)
-    hours, edges = (
-        _count(f"{others.where} AND {part}", number) for part in (window.hours, window.edges)
-    )
-    sql = f"SELECT ({hours}) + ({edges})"
-    return Query(sql, {**of.parameters, **window.parameters})
-
-
-_NUMBERS = {None: "count()", True: "countIf(success)", False: "count() - countIf(success)"}
-
-
-def _count(where: str, number: str = "count()") -> str:
-    return f"SELECT {number} FROM events WHERE {where} SETTINGS optimize_use_projections = 1"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +128,7 @@ def _columns() -> str:
     return ", ".join(names)
 
 
+_NOW = "toString(toUnixTimestamp64Milli(nowInBlock64(3)))"
 _ROW = (
     f"substring(formatRowNoNewline('JSONEachRow', {_columns()}) AS fields, 1, length(fields) - 1), "
     """',"metadata":', if(isValidJSON(metadata), metadata, '{}'), '}\\x1e'"""

@@ -5,14 +5,18 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from query_api.shares import Shares
+
 
 class Places:
-    """`total` places, of which an org has `per_org` at most. Who waits is served in turns: one of
-    each org, so a queue of an org delays another org by one query and not by its length."""
+    """`total` places, of which an org has `per_org` at most, and one while it is over its share.
+    Who waits is served in turns: one of each org, so a queue of an org delays another org by one
+    query and not by its length."""
 
-    def __init__(self, total: int, per_org: int) -> None:
+    def __init__(self, total: int, per_org: int, shares: Shares) -> None:
         self._free = total
         self._per_org = per_org
+        self._shares = shares
         self._running: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -26,7 +30,7 @@ class Places:
             self._leave(org_id)
 
     async def _enter(self, org_id: str) -> None:
-        if self._free and org_id not in self._waiting and self._running[org_id] < self._per_org:
+        if self._free and org_id not in self._waiting and self._may_begin(org_id):
             self._begin(org_id)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -41,24 +45,31 @@ class Places:
             raise
 
     def _begin(self, org_id: str) -> None:
+        self._shares.running(self._running)
         self._free -= 1
         self._running[org_id] += 1
 
     def _leave(self, org_id: str) -> None:
+        self._shares.running(self._running)
         self._free += 1
         self._running[org_id] -= 1
         if not self._running[org_id]:
             del self._running[org_id]
         while self._free and (served := self._next()) is not None:
-            self._begin(served)
             self._waiting.move_to_end(served)
             turn = self._waiting[served].popleft()
             self._forget(served)
-            turn.set_result(None)
+            if not turn.cancelled():  # else its task has not run since, and wants no place
+                self._begin(served)
+                turn.set_result(None)
 
     def _next(self) -> str | None:
         """The org that has waited longest for a turn and may have a place."""
-        return next((org for org in self._waiting if self._running[org] < self._per_org), None)
+        return next(filter(self._may_begin, self._waiting), None)
+
+    def _may_begin(self, org_id: str) -> bool:
+        most = 1 if self._shares.is_over(org_id) else self._per_org
+        return self._running[org_id] < most
 
     def _forget(self, org_id: str, turn: asyncio.Future[None] | None = None) -> None:
         """Who waits no more."""

@@ -11,13 +11,14 @@ from query_api.answer import json_answer
 from query_api.cursor import Cursor, CursorError
 from query_api.errors import invalid, not_found
 from query_api.limits import Limits
-from query_api.listing import Rows, first_page, next_page, total_of
+from query_api.listing import Rows, first_page, next_page
 from query_api.parameters import PageRequest
 from query_api.progress import Progress
 from query_api.progress import headers as progress_headers
 from query_api.scopes import Scope
 from query_api.storage import Storage
 from query_api.summary import last_hours, read_summary, summary_of
+from query_api.totals import total_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ class ClickHouseSettings(BaseSettings):
     connections: int = Field(default=16, ge=1)
     # Of these an org may have at most so many: the others' queries find a place at once.
     connections_per_org: int = Field(default=4, ge=1)
+    # The part of the engine's time that an org may have while others ask and the engine is busy;
+    # over it, it has one place, one thread, and what CPU the others leave. 1: no limit.
+    share_per_org: float = Field(default=0.5, gt=0, le=1)
     # Small, so that a host that swallows packets is a 503 within a second and not a hanging page.
     connect_timeout_s: float = Field(default=0.4, gt=0)
     # A query that takes longer is checked on with a ping; without an answer it is given up.

@@ -44,16 +44,21 @@ class Engine:
                 unchanged = run.keeps_session
                 return answer
             finally:
-                # An error, a SET, a temporary table: the session ends with the request.
-                if unchanged:
+                with self._changed:
+                    run.handle_name = ""
+                # An error, a SET, a temporary table: the session ends with the request. And a kill
+                # that comes late must find this handle in nobody else's use.
+                if unchanged and not run.cancelled:
                     self.handles.give_back(handle)
                 else:
                     handle.connection.close()
 
     def cancel(self, run: Run) -> None:
         """Ask the engine to stop a statement; does nothing if it has ended."""
-        if run.handle_name:
-            self._kill(f"Settings[{quote(MARK)}] = {quote(run.handle_name)}")
+        with self._changed:
+            name, run.cancelled = run.handle_name, True
+        if name:
+            self._kill(f"Settings[{quote(MARK)}] = {quote(name)}")
 
     def close(self, patience: float) -> bool:
         """Stop what reads, wait up to `patience` seconds for all, close. False: some still run."""

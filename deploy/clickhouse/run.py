@@ -17,7 +17,7 @@ ExternalTables = dict[str, tuple[str, str, bytes]]
 class Run:
     """A statement to run, and the state of the handle it needs.
 
-    `handle_name` is set once it has begun, for cancelling it.
+    `handle_name` is set while it runs, for cancelling it.
     """
 
     statement: Statement
@@ -26,6 +26,7 @@ class Run:
     default_format: str
     external: ExternalTables = field(default_factory=dict)
     handle_name: str = ""
+    cancelled: bool = False
 
     @property
     def keeps_session(self) -> bool:

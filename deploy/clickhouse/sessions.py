@@ -47,6 +47,7 @@ class Sessions:
                 undo = _apply(session.handle, run)
                 return run_on(session.handle, run, self._engine.files)
             finally:
+                run.handle_name = ""
                 _undo(session.handle, undo)
                 with self._lock:
                     session.in_use = False

@@ -59,6 +59,7 @@ async def arms(url: str, database: str, directory: Path) -> AsyncIterator[Arms]:
         "ACTIVITY_LIMIT_REQUESTS_PER_SECOND": "1000000",
         "ACTIVITY_LIMIT_BURST": "1000000",
         "ACTIVITY_LIMIT_CONCURRENT": "10000",
+        "ACTIVITY_CLICKHOUSE_SHARE_PER_ORG": "1",
     }
     tutorial = [sys.executable, "-m", "uvicorn", "tests.bench.tutorial_api:app", "--port", "0"]
     commands = (

@@ -19,8 +19,9 @@ from deploy.generate import Platform
 from deploy.migrate import migrate
 from query_api.cursor import Cursor
 from query_api.filter import ActivityFilter
-from query_api.listing import next_page, total_of
+from query_api.listing import first_page, next_page
 from query_api.query import Query
+from query_api.totals import total_of
 from tests.fixtures.clickhouse import connect
 from tests.sql.test_query_plans import rows_read
 
@@ -90,3 +91,22 @@ async def test_rows_read(
     read = await rows_read(platform, total_of(of)), await rows_read(platform, page(of))
     assert read[0] <= total, what
     assert read[1] <= rows, what
+
+
+@pytest.mark.parametrize(
+    ("fields", "rows"),
+    [
+        ({**APP, "endpoint_id": "ep-1-1"}, 20000),
+        ({**WORKSPACE, "success": False}, 45000),
+        ({**WORKSPACE, "success": False, "action": "delete"}, 32000),
+        ({**WORKSPACE, "user_id": "user-1-0", "success": False}, 9000),
+    ],
+)
+async def test_rows_read_by_a_first_page(
+    platform: AsyncClient, fields: dict[str, Any], rows: int
+) -> None:
+    """With its total, which knows the hours: less than a later page, that reads down to its last
+    row, whatever lies between."""
+    of = replace(ActivityFilter(org_id=ORG), **fields)
+    assert await rows_read(platform, first_page(of, 50)) <= rows
+    assert await rows_read(platform, page(of)) > rows

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from query_api.filter import ActivityFilter
-from query_api.listing import Rows, first_page, total_of
+from query_api.listing import Rows, first_page
 from query_api.summary import last_hours, read_summary, summary_of
+from query_api.totals import total_of
 from tests.fixtures.query import Row, insert, row
 from tests.sql.test_query_sums import ask, matches
 

@@ -12,9 +12,10 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from deploy.migrate import migrate
 from query_api.cursor import Cursor
 from query_api.filter import ActivityFilter, micros
-from query_api.listing import first_page, next_page, total_of
+from query_api.listing import first_page, next_page
 from query_api.query import Query
 from query_api.summary import last_hours, summary_of
+from query_api.totals import total_of
 from tests.fixtures.clickhouse import connect
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)

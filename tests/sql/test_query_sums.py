@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from query_api.filter import ActivityFilter, micros
-from query_api.listing import total_of
 from query_api.query import Query
 from query_api.summary import last_hours, read_summary, summary_of
+from query_api.totals import total_of
 from tests.fixtures.query import Row, insert, row
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)

@@ -8,12 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from query_api.places import Places
+from query_api.shares import Shares
 from tests.fixtures.wait import wait_until
+
+NO_SHARES = Shares(1, lambda: 0.0)
 
 
 async def test_orgs_take_turns() -> None:
     """A queue of one org delays another by one query."""
-    places, order = Places(1, 1), list[str]()
+    places, order = Places(1, 1, NO_SHARES), list[str]()
     ended = asyncio.Event()
 
     async def run(org_id: str) -> None:
@@ -28,8 +31,26 @@ async def test_orgs_take_turns() -> None:
     assert order == ["a", "a", "b", "c", "a", "b", "a"]
 
 
+async def test_who_is_cancelled_as_its_turn_comes_holds_no_place() -> None:
+    """One that holds a place and one that waits for it, ended at the same moment."""
+    places, forever = Places(1, 1, NO_SHARES), asyncio.Event()
+
+    async def run() -> None:
+        async with places.take("a"):
+            await forever.wait()
+
+    tasks = [asyncio.create_task(run()) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(one) for one in ended} == {asyncio.CancelledError}
+    async with asyncio.timeout(5), places.take("a"):
+        pass
+
+
 async def test_an_org_leaves_places_to_others() -> None:
-    places = Places(4, 2)
+    places = Places(4, 2, NO_SHARES)
     async with places.take("a"), places.take("a"):
         third = asyncio.create_task(places.take("a").__aenter__())
         done, _ = await asyncio.wait((third,), timeout=0.01)
@@ -55,7 +76,7 @@ def test_never_too_many_and_none_lost(
     """Queries of any length, of which any may be cancelled at any moment."""
 
     async def scenario() -> None:
-        places = Places(total, per_org)
+        places = Places(total, per_org, NO_SHARES)
         running: Counter[str] = Counter()
 
         async def run(org_id: str, turns: int) -> None:

@@ -1,12 +1,14 @@
 """The statements, word for word."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from query_api.cursor import Cursor
 from query_api.filter import ActivityFilter
-from query_api.listing import first_page, next_page, total_of
+from query_api.listing import first_page, next_page
 from query_api.summary import last_hours, summary_of
+from query_api.totals import total_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ORG = ActivityFilter(org_id="o")
@@ -32,19 +34,48 @@ FORMAT RawBLOB"""
 
 
 def test_first_page() -> None:
-    query = first_page(WORKSPACE, limit=50)
+    query = first_page(ORG, limit=50)
     assert query.sql == (
         "WITH (SELECT count() FROM events"
-        " WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}"
-        " SETTINGS optimize_use_projections = 1) AS total\n"
-        "SELECT concat(toString(total), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
+        " WHERE org_id = {org_id:String} AND timestamp >= toDateTime64(0, 6, 'UTC')"
+        " SETTINGS optimize_use_projections = 1) AS seen\n"
+        "SELECT concat(toString(seen), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
         f" ' ', {ROW})\n"
         "FROM events\n"
-        "WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}\n"
+        "WHERE org_id = {org_id:String}\n"
         "ORDER BY timestamp DESC, id DESC\n"
         "LIMIT {rows:UInt16}\n" + SETTINGS
     )
-    assert query.parameters == {"org_id": "o", "workspace_id": "w", "rows": "51"}
+    assert query.parameters == {"org_id": "o", "rows": "51"}
+
+
+def test_first_page_of_what_a_rollup_knows_reads_the_newest_hours() -> None:
+    query = first_page(replace(WORKSPACE, success=False), limit=50)
+    assert query.sql == (
+        "WITH (SELECT (sum(n), groupArrayIf(hour, n > 0 AND newer < {rows:UInt16}))\n"
+        "FROM\n"
+        "(\n"
+        "    SELECT hour, n, sum(n) OVER (ORDER BY hour DESC) - n AS newer\n"
+        "    FROM\n"
+        "    (\n"
+        "    SELECT toStartOfHour(timestamp) AS hour, count() - countIf(success) AS n\n"
+        "    FROM events\n"
+        "    WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}\n"
+        "    GROUP BY hour\n"
+        "    )\n"
+        ")\n"
+        "SETTINGS optimize_use_projections = 1) AS seen\n"
+        "SELECT concat(toString(seen.1), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
+        f" ' ', {ROW})\n"
+        "FROM events\n"
+        "WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}"
+        " AND success = {success:Bool}\n"
+        "AND toStartOfHour(timestamp) IN seen.2\n"
+        "ORDER BY timestamp DESC, id DESC\n"
+        "LIMIT {rows:UInt16}\n" + SETTINGS
+    )
+    parameters = {"org_id": "o", "workspace_id": "w", "success": "false", "rows": "51"}
+    assert query.parameters == parameters
 
 
 def test_next_page() -> None:

@@ -1,0 +1,77 @@
+"""How many events a filter means, and which hours hold the newest of them."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from query_api.filter import ActivityFilter, Parameters
+from query_api.query import Query
+from query_api.window import Window
+
+# Status is a difference of sums to the rollups, which hold how many succeeded: no condition.
+_NUMBERS = {None: "count()", True: "countIf(success)", False: "count() - countIf(success)"}
+_SETTINGS = "SETTINGS optimize_use_projections = 1"
+
+#: Of a page's rows, beside its filter, where a scalar `seen` is `Counted.with_newest_hours`.
+IN_NEWEST_HOURS = "toStartOfHour(timestamp) IN seen.2"
+
+
+def total_of(of: ActivityFilter) -> Query:
+    """Counts the filter's events; reads rows only where neither key nor rollup has the answer."""
+    if of.by_key_only:
+        # A bound on `timestamp` makes it a range of the table's key, and of such a range the engine
+        # knows the count from the index, however large it is.
+        bound = (
+            "" if of.start_time or of.end_time else " AND timestamp >= toDateTime64(0, 6, 'UTC')"
+        )
+        return Query(_count(of.where_in_time + bound), of.parameters)
+    counted = Counted.of(of)
+    counts = [_count(where, counted.number) for where in counted.parts]
+    sql = counts[0] if len(counts) == 1 else "SELECT " + " + ".join(f"({one})" for one in counts)
+    return Query(sql, counted.parameters)
+
+
+def _count(where: str, number: str = "count()") -> str:
+    return f"SELECT {number} FROM events WHERE {where} {_SETTINGS}"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The conditions of a filter in parts that exclude each other, and what to count in each."""
+
+    parts: tuple[str, ...]
+    number: str
+    parameters: Parameters
+
+    @classmethod
+    def of(cls, of: ActivityFilter) -> Self:
+        """Whole hours from a rollup and the rest from rows, where a rollup knows the filter."""
+        if not of.rolled_up:
+            return cls((of.where_in_time,), "count()", of.parameters)
+        number, others = _NUMBERS[of.success], replace(of, success=None)
+        window = Window.of(of.start_time, of.end_time)
+        if window is None:
+            return cls((others.where_in_time,), number, of.parameters)
+        parts = (f"{others.where} AND {window.hours}", f"{others.where} AND {window.edges}")
+        return cls(parts, number, {**of.parameters, **window.parameters})
+
+    @property
+    def with_newest_hours(self) -> str:
+        """A scalar: the total, and the newest hours that hold `rows` events together (or all hours
+        that hold any). The page then reads these hours and no others: what is rare in a large org
+        costs its few hours, and what is frequent the newest parts, however many the org has."""
+        by_hour = "\n    UNION ALL\n".join(
+            f"    SELECT toStartOfHour(timestamp) AS hour, {self.number} AS n\n"  # noqa: S608
+            f"    FROM events\n    WHERE {where}\n    GROUP BY hour"
+            for where in self.parts
+        )
+        return f"""\
+SELECT (sum(n), groupArrayIf(hour, n > 0 AND newer < {{rows:UInt16}}))
+FROM
+(
+    SELECT hour, n, sum(n) OVER (ORDER BY hour DESC) - n AS newer
+    FROM
+    (
+{by_hour}
+    )
+)
+{_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
