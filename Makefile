@@ -3,7 +3,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query bench-freshness vegeta
+.PHONY: run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query bench-freshness bench-fairness vegeta
 
 run: setup ## the whole pipeline in the foreground, with a burst of real requests
 	@$(BIN)/python -m deploy.run
@@ -38,6 +38,9 @@ vegeta: setup
 
 bench-freshness: jars vegeta ## from a request's answer to the API's list, at half of the maximum load
 	@$(BIN)/python -m tests.bench.freshness
+
+bench-fairness: setup ## one org's searches that take all the CPU, and the others' p99 beside them
+	@$(BIN)/python -m tests.bench.fairness
 
 bench-query: vegeta ## our read API against the engine itself and a tutorial's API
 	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))
