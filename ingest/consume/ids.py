@@ -47,10 +47,6 @@ class IdWindow:
         self._count += 1
         return True
 
-    def take_all(self, ids: Iterable[str]) -> list[bool | None]:
-        """`take` for each, in their order."""
-        return [*map(self.take, ids)]
-
     def forget(self, id_: str) -> None:
         """It was taken, but is not in the table and will not be: another copy must pass."""
         bucket = self._buckets.get(id_[: self._PREFIX], set())

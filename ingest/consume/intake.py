@@ -109,7 +109,7 @@ class Intake:
     ) -> None:
         self.next_offset = batch.next_offset = chunk.offsets[-1] + 1
         self._poison_run = 0
-        new = self._ids.take_all([event.id for event in events])
+        new = [self._ids.take(event.id) for event in events]
         if not all(new):
             skipped = frozenset(place for place, fresh in enumerate(new) if not fresh)
             chunk = replace(chunk, skipped=skipped)

@@ -118,7 +118,7 @@ def without(rows: Iterable[Row | Chunk], offsets: set[int]) -> list[Row | Chunk]
 
 
 def halves(rows: Sequence[Row | Chunk]) -> tuple[Sequence[Row | Chunk], Sequence[Row | Chunk]]:
-    """Two parts with an event or more in each. There must be two."""
+    """Two parts that together are the whole; a chunk alone is taken apart into its rows."""
     if len(rows) == 1 and isinstance(rows[0], Chunk):
         rows = rows[0].rows()
     middle = len(rows) // 2

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from time import monotonic
 
 import httpx
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -23,6 +22,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from deploy.migrate import migrate
 from query_api.settings import ClickHouseSettings
 from tests.fixtures.clickhouse import ClickHouseServer, connect
+from tests.fixtures.open_loop import open_loop
 from tests.fixtures.query import api, bearer, insert, row, settings
 from tests.fixtures.wait import wait_until
 
@@ -63,23 +63,15 @@ async def crowded(directory: Path) -> AsyncIterator[tuple[str, AsyncClient]]:
 
 
 async def p99(client: httpx.AsyncClient, requests: int = _REQUESTS) -> float:
-    """Seconds of the modest org's list, each from when it should have gone out."""
+    """Seconds of the modest org's list."""
     headers = bearer("modest")
-    loop = asyncio.get_running_loop()
-    began = monotonic()
 
-    async def ask(number: int) -> float:
-        due = began + number * _EVERY_SECONDS
-        moment: asyncio.Future[None] = loop.create_future()
-        loop.call_later(due - monotonic(), moment.set_result, None)
-        await moment
+    async def ask() -> None:
         answer = await client.get("/v1/orgs/modest/activity", headers=headers)
         assert answer.status_code == 200, answer.text
         assert answer.json()["total"] == 20
-        return monotonic() - due
 
-    taken = sorted(await asyncio.gather(*(ask(number) for number in range(requests))))
-    return taken[-1]  # of sixty, the p99 is the longest
+    return await open_loop(requests, _EVERY_SECONDS, ask)
 
 
 @asynccontextmanager

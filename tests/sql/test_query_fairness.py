@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from time import monotonic
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -15,6 +14,7 @@ from query_api.listing import first_page
 from query_api.query import Query
 from query_api.settings import ClickHouseSettings, QuerySettings
 from query_api.storage import Storage
+from tests.fixtures.open_loop import open_loop
 from tests.fixtures.query import api, bearer, insert, row, settings
 from tests.fixtures.wait import wait_until
 from tests.sql.test_query_rows import NOW
@@ -48,21 +48,13 @@ async def greedy(clickhouse: AsyncClient, storage: Storage, least: int) -> Async
 
 
 async def slowest(storage: Storage) -> float:
-    """Seconds from when each of the requests should have gone out, whatever the others do: the
-    p99 of fifty is the longest."""
+    """Seconds."""
     modest = first_page(ActivityFilter(org_id="modest"), 10)
-    loop = asyncio.get_running_loop()
-    began = monotonic()
 
-    async def ask(number: int) -> float:
-        due = began + number * _EVERY_SECONDS
-        moment: asyncio.Future[None] = loop.create_future()
-        loop.call_later(due - monotonic(), moment.set_result, None)
-        await moment
+    async def ask() -> None:
         await storage.ask(modest)
-        return monotonic() - due
 
-    return max(await asyncio.gather(*(ask(number) for number in range(_REQUESTS))))
+    return await open_loop(_REQUESTS, _EVERY_SECONDS, ask)
 
 
 @pytest.mark.parametrize(("per_org", "protected"), [(4, True), (16, False)])

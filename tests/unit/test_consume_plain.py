@@ -1,5 +1,6 @@
 """Many messages at once against one at a time: what passes together passes alone, as the same."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.consume.judge import Accepted, judge
 from ingest.consume.plain import plain
+from ingest.consume.rows import Chunk, Row, halves
 from schemas.event import ActivityEvent
 from tests.fixtures.any_event import any_event
 from tests.fixtures.odd_messages import NOW, ODD, odd
@@ -96,6 +98,20 @@ def test_key_headers_and_clock() -> None:
     ahead = odd(timestamp=f'"{NOW.isoformat()[:19]}.000001Z"')
     assert plain(messages(ahead), NOW) is None
     assert plain(messages(odd(timestamp=f'"{NOW.isoformat()[:19]}.000000Z"')), NOW) is not None
+
+
+def test_halving_ends_at_each_event_alone() -> None:
+    """That is how the one is found that the engine does not take."""
+    chunks = [judged[0] for n in (1, 4) if (judged := plain(messages(*[row(0).json] * n), FAR))]
+    alone: list[int] = []
+    parts: list[Sequence[Row | Chunk]] = [[chunks[0], chunks[1].without({9}), row(99)]]
+    while parts:
+        part = parts.pop()
+        if len(part) == 1 and isinstance(one := part[0], Row):
+            alone.append(one.offset)
+        elif part:
+            parts += halves(part)
+    assert sorted(alone) == [7, 7, 11, 13, 99]
 
 
 def test_a_chunk_without_some_of_its_events() -> None:
