@@ -19,10 +19,15 @@ _TEXTS = (
     "action",
     "resource_type",
 )
-# The rollups (deploy/migrations/0001) are grouped by these; they know nothing of the others.
-_ROLLED_UP = frozenset(
-    ("org_id", "workspace_id", "user_id", "app_id", "endpoint_id", "action", "resource_type")
-)
+# What each rollup (deploy/migrations/0001) is grouped by.
+_ROLLUPS = {
+    "by_org": {"org_id", "action", "resource_type"},
+    "by_workspace": {"org_id", "workspace_id", "action", "resource_type"},
+    "by_user": {"org_id", "workspace_id", "user_id", "action", "resource_type"},
+    "by_endpoint": {
+        *("org_id", "workspace_id", "app_id", "endpoint_id", "action", "resource_type"),
+    },
+}
 
 Parameters = dict[str, str | list[str]]
 
@@ -90,12 +95,15 @@ class ActivityFilter:
         return list(self._conditions()) == ["org_id = {org_id:String}"]
 
     @property
-    def rolled_up(self) -> bool:
-        """The rollups can answer it, the hours at the edges of the range aside; `success` they
-        have as a sum."""
-        numbers = (self.min_duration_ms, self.max_duration_ms)
-        others = (getattr(self, name) for name in _TEXTS if name not in _ROLLED_UP)
-        return all(value is None for value in (*numbers, *others))
+    def rollups(self) -> list[str]:
+        """Those that can answer it, the hours at the edges of the range aside; `success` each has
+        as a sum. Where there is none, rows must be read."""
+        if self.min_duration_ms is not None or self.max_duration_ms is not None:
+            return []
+        asked = {name for name in _TEXTS if getattr(self, name) is not None}
+        if self.workspaces is not None:
+            asked.add("workspace_id")
+        return [name for name, known in _ROLLUPS.items() if asked <= known]
 
     def fingerprint(self) -> bytes:
         """8 bytes that another filter does not have."""

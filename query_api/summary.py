@@ -8,6 +8,7 @@ import orjson
 
 from query_api.filter import ActivityFilter
 from query_api.query import Query
+from query_api.totals import settings_of
 from query_api.window import Window
 from schemas.answers import ActivitySummary
 
@@ -18,6 +19,7 @@ _SUMS = (
     "SELECT action, resource_type, count() AS requests, countIf(success) AS successful,"
     " sum(duration_ms) AS duration, sum(tokens) AS tokens_used"
 )
+_FORMAT = "\nFORMAT JSONCompactEachRow"
 
 
 def last_hours(of: ActivityFilter, hours: int, now: datetime) -> ActivityFilter:
@@ -30,12 +32,12 @@ def summary_of(of: ActivityFilter) -> Query:
     rows at the edges. Where no rollup fits the filter, the engine reads the rows of both."""
     window = Window.of(of.start_time, of.end_time)
     if window is None:
-        return Query(f"{_sums(of.where_in_time)}\nFORMAT JSONCompactEachRow", of.parameters)
+        return Query(f"{_sums(of.where_in_time)}\n{settings_of(of)}{_FORMAT}", of.parameters)
     sql = f"""\
 {_sums(f"{of.where} AND {window.hours}")}
 UNION ALL
 {_sums(f"{of.where} AND {window.edges}")}
-FORMAT JSONCompactEachRow"""
+{settings_of(of)}{_FORMAT}"""
     return Query(sql, {**of.parameters, **window.parameters})
 
 

@@ -112,4 +112,8 @@ ORDER BY (org_id, timestamp, id)
 -- Blocks of 8 KiB and not of 64: a row that is wanted alone costs the decompression of one block in each
 -- of 25 columns. A page takes a quarter less CPU, one of rare rows a half to two thirds less; an
 -- insert 5 to 10 % more, and 4 to 8 % more disk (docs/adr/0002).
-SETTINGS index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 65536;
+-- A month that got no event for an hour becomes one part a bucket: a query pays 40 us for each part of the
+-- table before it reads anything, and a list has rows to look at in each part of the org.
+SETTINGS index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 65536,
+    min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1,
+    enable_max_bytes_limit_for_min_age_to_force_merge = 1;

@@ -78,15 +78,26 @@ def test_what_key_and_rollups_can_answer() -> None:
     assert org.by_key_only
     assert replace(org, start_time=START).by_key_only
     assert not replace(org, workspaces=("w",)).by_key_only
-    for name in (
-        *("workspace_id", "user_id", "app_id", "endpoint_id", "action", "resource_type"),
-        "success",
+    for name, rollups in (
+        ("action", ["by_org", "by_workspace", "by_user", "by_endpoint"]),
+        ("resource_type", ["by_org", "by_workspace", "by_user", "by_endpoint"]),
+        ("success", ["by_org", "by_workspace", "by_user", "by_endpoint"]),
+        ("workspace_id", ["by_workspace", "by_user", "by_endpoint"]),
+        ("workspaces", ["by_workspace", "by_user", "by_endpoint"]),
+        ("user_id", ["by_user"]),
+        ("app_id", ["by_endpoint"]),
+        ("endpoint_id", ["by_endpoint"]),
+        ("principal_id", []),
+        ("augmentation_id", []),
+        ("resource_id", []),
+        ("min_duration_ms", []),
+        ("max_duration_ms", []),
     ):
-        narrowed = changed(org, name, "x")
-        assert narrowed.rolled_up
+        narrowed = changed(org, name, 1)
+        assert narrowed.rollups == rollups
         assert not narrowed.by_key_only
-    for name in ("principal_id", "augmentation_id", "resource_id", "min_duration_ms"):
-        assert not changed(org, name, 1).rolled_up
+    # No rollup is grouped by both.
+    assert replace(org, user_id="u", app_id="a").rollups == []
 
 
 def test_fingerprints_differ_in_every_field() -> None:

@@ -33,12 +33,17 @@ output_format_json_quote_64bit_integers = 0, output_format_json_escape_forward_s
 FORMAT RawBLOB"""
 
 
+def from_rollup(name: str | None = None) -> str:
+    preferred = f", preferred_optimize_projection_name = '{name}'" if name else ""
+    return "SETTINGS optimize_use_projections = 1" + preferred
+
+
 def test_first_page() -> None:
     query = first_page(ORG, limit=50)
     assert query.sql == (
         "WITH (SELECT count() FROM events"
         " WHERE org_id = {org_id:String} AND timestamp >= toDateTime64(0, 6, 'UTC')"
-        " SETTINGS optimize_use_projections = 1) AS seen\n"
+        f" {from_rollup('by_org')}) AS seen\n"
         "SELECT concat(toString(seen), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
         f" ' ', {ROW})\n"
         "FROM events\n"
@@ -64,7 +69,7 @@ def test_first_page_of_what_a_rollup_knows_reads_the_newest_hours() -> None:
         "    GROUP BY hour\n"
         "    )\n"
         ")\n"
-        "SETTINGS optimize_use_projections = 1) AS seen\n"
+        f"{from_rollup()}) AS seen\n"
         "SELECT concat(toString(seen.1), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
         f" ' ', {ROW})\n"
         "FROM events\n"
@@ -104,7 +109,7 @@ def test_next_page() -> None:
 def test_total_of_an_org_is_a_range_of_the_key() -> None:
     assert total_of(ORG).sql == (
         "SELECT count() FROM events WHERE org_id = {org_id:String}"
-        " AND timestamp >= toDateTime64(0, 6, 'UTC') SETTINGS optimize_use_projections = 1"
+        f" AND timestamp >= toDateTime64(0, 6, 'UTC') {from_rollup('by_org')}"
     )
 
 
@@ -116,13 +121,13 @@ def test_total_of_a_range_is_hours_and_edges() -> None:
         f"SELECT (SELECT count() FROM events {where}"
         "toStartOfHour(timestamp) >= {first_hour:DateTime('UTC')}"
         " AND toStartOfHour(timestamp) < {last_hour:DateTime('UTC')}"
-        " SETTINGS optimize_use_projections = 1)"
+        f" {from_rollup('by_user')})"
         f" + (SELECT count() FROM events {where}"
         "(timestamp >= {start_time:DateTime64(6, 'UTC')}"
         " AND timestamp < {first_hour:DateTime64(6, 'UTC')}"
         " OR timestamp >= {last_hour:DateTime64(6, 'UTC')}"
         " AND timestamp < {end_time:DateTime64(6, 'UTC')})"
-        " SETTINGS optimize_use_projections = 1)"
+        f" {from_rollup('by_user')})"
     )
     assert query.parameters == {
         "org_id": "o",
@@ -139,7 +144,7 @@ def test_total_of_what_no_rollup_knows_is_counted() -> None:
     assert total_of(of).sql == (
         "SELECT count() FROM events WHERE org_id = {org_id:String}"
         " AND resource_id = {resource_id:String}"
-        " AND timestamp >= {start_time:DateTime64(6, 'UTC')} SETTINGS optimize_use_projections = 1"
+        " AND timestamp >= {start_time:DateTime64(6, 'UTC')} SETTINGS optimize_use_projections = 0"
     )
 
 
@@ -158,7 +163,7 @@ def test_summary() -> None:
         " AND timestamp < {first_hour:DateTime64(6, 'UTC')}"
         " OR timestamp >= {last_hour:DateTime64(6, 'UTC')}"
         " AND timestamp < {end_time:DateTime64(6, 'UTC')})\n"
-        "GROUP BY action, resource_type\n"
+        "GROUP BY action, resource_type\n" + from_rollup("by_org") + "\n"
         "FORMAT JSONCompactEachRow"
     )
 
