@@ -39,7 +39,7 @@ vegeta: setup
 bench-freshness: jars vegeta ## from a request's answer to the API's list, at half of the maximum load
 	@$(BIN)/python -m tests.bench.freshness
 
-bench-fairness: setup ## one org's searches that take all the CPU, and the others' p99 beside them
+bench-fairness: vegeta ## one org's searches that take all the CPU, and the others' p99 beside them
 	@$(BIN)/python -m tests.bench.fairness
 
 bench-query: vegeta ## our read API against the engine itself and a tutorial's API

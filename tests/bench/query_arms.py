@@ -47,37 +47,46 @@ async def engine(directory: Path) -> AsyncIterator[ClickHouseServer]:
 
 
 @asynccontextmanager
-async def arms(url: str, database: str, directory: Path) -> AsyncIterator[Arms]:
-    """Both APIs in one process each."""
+async def our_api(
+    url: str, database: str, directory: Path, **settings: str
+) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """Our API in one process, without the rate limits per org. `settings`: ClickHouse's. Yields its
+    URL and its environment."""
     variables = {
         "ACTIVITY_API_PORT": "0",
         "ACTIVITY_JWT_KEY": KEY,
         "ACTIVITY_CURSOR_KEY": KEY,
         "ACTIVITY_CLICKHOUSE_URL": url,
         "ACTIVITY_CLICKHOUSE_DATABASE": database,
-        # The limits per org are not what is measured.
         "ACTIVITY_LIMIT_REQUESTS_PER_SECOND": "1000000",
         "ACTIVITY_LIMIT_BURST": "1000000",
         "ACTIVITY_LIMIT_CONCURRENT": "10000",
-        "ACTIVITY_CLICKHOUSE_SHARE_PER_ORG": "1",
+        **{f"ACTIVITY_CLICKHOUSE_{name.upper()}": value for name, value in settings.items()},
     }
-    tutorial = [sys.executable, "-m", "uvicorn", "tests.bench.tutorial_api:app", "--port", "0"]
-    commands = (
-        ("ours", [sys.executable, "-m", "query_api", "serve"], "listening on "),
-        ("tutorial", [*tutorial, "--no-access-log"], "running on "),
-    )
-    processes: list[Process] = []
-    urls: list[str] = []
+    command = [sys.executable, "-m", "query_api", "serve"]
+    process = Process("ours", command, directory / "ours.log", variables)
+    async with _served(process, "listening on ") as served:
+        yield served, variables
+
+
+@asynccontextmanager
+async def arms(url: str, database: str, directory: Path) -> AsyncIterator[Arms]:
+    """Both APIs in one process each. Shares of an org are not what is measured."""
+    async with our_api(url, database, directory, share_per_org="1") as (ours, variables):
+        app = ["tests.bench.tutorial_api:app", "--port", "0", "--no-access-log"]
+        command = [sys.executable, "-m", "uvicorn", *app]
+        process = Process("tutorial", command, directory / "tutorial.log", variables)
+        async with _served(process, "running on ") as tutorial:
+            yield Arms(ours, url, tutorial, database)
+
+
+@asynccontextmanager
+async def _served(process: Process, words: str) -> AsyncIterator[str]:
     try:
-        for name, command, words in commands:
-            process = Process(name, command, directory / f"{name}.log", variables)
-            processes.append(process)
-            await process.start()
-            urls.append(await _url(process, words))
-        yield Arms(urls[0], url, urls[1], database)
+        await process.start()
+        yield await _url(process, words)
     finally:
-        for process in processes:
-            await process.stop()
+        await process.stop()
 
 
 async def _url(process: Process, words: str) -> str:
