@@ -2,17 +2,23 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from ingest.emit import redact
 from ingest.emit.counts import Counts
 from ingest.emit.describe import describe
-from ingest.emit.draft import Committed, Draft, Snapshot, unpack
-from ingest.emit.encode import Message, encode
+from ingest.emit.draft import Committed, Draft, Snapshot, text, unpack
+from ingest.emit.encode import Message, Own, Shared, encode, shared
 from ingest.emit.notice import Notices
 from ingest.emit.settings import EmitSettings
+from ingest.emit.trace import trace_id
 from ingest.emit.types import Facts
 
 Hook = Callable[[Facts], Facts]
+
+# Different requests that are remembered: some 1 KB each.
+_SHAPES = 4096
 
 
 class Builder:
@@ -36,6 +42,10 @@ class Builder:
         self._notices = notices
         self._seq = 0
         self._dropped = counts.dropped  # by a former run: not ours to show
+        # To describe, redact and encode takes 20 µs, of which 14 are the same for equal requests.
+        # A hook or a sample may decide otherwise each time.
+        self._repeats = hook is None and all(rule.sample == 1 for rule in settings.rules)
+        self._shared = lru_cache(_SHAPES)(self._shared_of)
 
     def take(self, most: int) -> tuple[list[Message], list[Callable[[], None]]]:
         """Messages of the oldest `most` drafts, and whom to tell when they are stored."""
@@ -58,15 +68,9 @@ class Builder:
             seen = unpack(draft)
             if isinstance(seen, Message):
                 return seen
-            facts = describe(seen, self._settings) if isinstance(seen, Snapshot) else seen
-            if facts is not None:
-                facts = redact.clean(facts)
-            if facts is not None and self._hook is not None:
-                facts = redact.clean(self._hook(facts))
-            if facts is None:
-                self._counts.ignored += 1
-                return None
-            return encode(facts, self._producer_id, self._next_seq())
+            if isinstance(seen, Snapshot):
+                return self._from_snapshot(seen)
+            return self._from_facts(redact.clean(seen))
         except Exception as error:  # noqa: BLE001 - a service's own objects and hook run here
             # The class and not the text, which may quote what the hook was to hide.
             self._counts.failed += 1
@@ -74,6 +78,49 @@ class Builder:
             name = type(error).__name__
             self._notices.warn("build", "an activity event could not be built: %s", name)
             return None
+
+    def _from_snapshot(self, seen: Snapshot) -> Message | None:
+        if not self._repeats or seen.added or seen.noted or seen.query_string:
+            return self._from_facts(self._facts(seen))
+        common = self._shared(
+            seen.method,
+            seen.path,
+            seen.root_path,
+            tuple([(name, str(value)) for name, value in seen.path_params.items()]),
+            seen.status_code,
+            seen.error_code,
+            seen.principal and tuple(map(text, seen.principal)),
+        )
+        duration_ms = max(0.0, round(seen.duration_ms, 3))
+        own = seen.timestamp_us, duration_ms, trace_id(seen.traceparents)
+        return self._message(common, own)
+
+    def _shared_of(self, method: str, path: str, root_path: str, *others: Any) -> Shared | None:
+        params, status, error_code, principal = others
+        where = method, path, root_path, dict(params)
+        facts = self._facts(
+            Snapshot(0, *where, [], b"", status, error_code, 0.0, {}, principal, {})
+        )
+        return None if facts is None else shared(facts)
+
+    def _facts(self, seen: Snapshot) -> Facts | None:
+        facts = describe(seen, self._settings)
+        return None if facts is None else redact.clean(facts)
+
+    def _from_facts(self, facts: Facts | None) -> Message | None:
+        if facts is not None and self._hook is not None:
+            facts = redact.clean(self._hook(facts))
+        if facts is None:
+            self._counts.ignored += 1
+            return None
+        own = facts["timestamp_us"], facts["duration_ms"], facts.get("trace_id")
+        return self._message(shared(facts), own)
+
+    def _message(self, common: Shared | None, own: Own) -> Message | None:
+        if common is None:
+            self._counts.ignored += 1
+            return None
+        return encode(common, self._producer_id, self._next_seq(), own)
 
     def _next_seq(self) -> int:
         # What the full queue turned away has numbers too: a hole that readers can see.

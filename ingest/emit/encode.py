@@ -4,6 +4,7 @@ That whatever comes out here is a valid `schemas.event.ActivityEvent` is held by
 """
 
 import json
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from functools import lru_cache
 from ingest.emit.types import Facts
 from schemas.event import SCHEMA_VERSION, ActivityEvent
 
-_FIELDS = frozenset(ActivityEvent.model_fields) - {
-    *("schema_version", "id", "timestamp", "producer_id", "seq")
-}
+# These differ from event to event, the others repeat where requests do.
+_OWN = ("schema_version", "id", "timestamp", "trace_id", "duration_ms", "producer_id", "seq")
+_SHARED = frozenset(ActivityEvent.model_fields) - frozenset(_OWN)
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -26,25 +27,37 @@ class Message:
     value: bytes
 
 
-def encode(facts: Facts, producer_id: str, seq: int) -> Message:
-    """The message of cleaned facts (`redact.clean`); mints the event's id.
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the events of equal requests have in common: the message's key, the JSON's end."""
 
-    `timestamp_us`: Unix microseconds. Fields the event does not have are left out.
-    """
-    timestamp_us: int = facts["timestamp_us"]
-    status: int = facts["status_code"]
-    event: Facts = {
-        "schema_version": SCHEMA_VERSION,
-        "id": _uuid7(timestamp_us // 1000),
-        "timestamp": rfc3339(timestamp_us),
-    }
-    for name, value in facts.items():
-        if value is not None and name in _FIELDS:
-            event[name] = value
-    event["producer_id"] = producer_id
-    event["seq"] = seq
-    event["success"] = status < 400
-    return Message(facts["org_id"].encode("utf-8"), _to_json(event).encode("ascii"))
+    key: bytes
+    json: str
+
+
+#: Unix microseconds, milliseconds, 32 hex digits.
+Own = tuple[int, float, str | None]
+
+
+def shared(facts: Facts) -> Shared:
+    """Of cleaned facts (`redact.clean`). Fields the event does not have are left out."""
+    event = {name: value for name, value in facts.items() if value is not None and name in _SHARED}
+    event["success"] = facts["status_code"] < 400
+    return Shared(facts["org_id"].encode("utf-8"), _to_json(event)[1:])
+
+
+def encode(common: Shared, producer_id: str, seq: int, own: Own) -> Message:
+    """The message of one event; mints its id."""
+    timestamp_us, duration_ms, trace_id = own
+    if not math.isfinite(duration_ms):
+        raise ValueError("duration_ms is no number")
+    trace = "" if trace_id is None else f'"trace_id":{_to_json(trace_id)},'
+    value = (
+        f'{{"schema_version":{SCHEMA_VERSION},"id":"{_uuid7(timestamp_us // 1000)}"'
+        f',"timestamp":"{rfc3339(timestamp_us)}",{trace}"duration_ms":{duration_ms!r}'
+        f',"producer_id":{_to_json(producer_id)},"seq":{seq},{common.json}'
+    )
+    return Message(common.key, value.encode("ascii"))
 
 
 def _uuid7(now_ms: int) -> str:

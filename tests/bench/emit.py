@@ -81,7 +81,7 @@ class Bench:
         for again in range(arguments.tries):
             before, others = one.use(), self._others()
             done = await load(
-                one.target,
+                one.url,
                 arguments.seconds,
                 arguments.connections,
                 arguments.think_ms,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.problem import Problem
+from tests.bench.emit_service import PATH
 
 # wrk tells percentiles for people; its script interface tells them as numbers.
 _SCRIPT = """
@@ -18,6 +19,11 @@ done = function(summary, latency, requests)
     '\\n{"requests": %%d, "micros": %%d, "p50": %%d, "p99": %%d, "failed": %%d}\\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
     e.connect + e.read + e.write + e.status + e.timeout))
+end
+-- A thousand apps, some of them often: a forwarder that remembers requests has many to remember.
+request = function()
+  local app = math.floor(1000 * math.random() ^ 2)
+  return wrk.format("GET", string.format("%s", app %% 50, app))
 end
 %s
 """
@@ -54,7 +60,7 @@ async def load(url: str, seconds: int, connections: int, think_ms: int, scratch:
     """As many requests as the service answers on `connections` connections, each of which waits
     `think_ms` before its next one. Raises Problem where wrk fails."""
     script = scratch / f"wrk-{think_ms}.lua"
-    script.write_text(_SCRIPT % (_THINK % think_ms if think_ms else ""))
+    script.write_text(_SCRIPT % (PATH, _THINK % think_ms if think_ms else ""))
     # On one core in all arms, so that where it runs does not depend on what else does.
     core = max(os.sched_getaffinity(0))
     command = ["taskset", "-c", str(core), wrk()]

@@ -12,7 +12,6 @@ from deploy.ports import free_ports
 from deploy.problem import Problem
 from deploy.process import Process
 from tests.bench.emit_machine import cpu_s, rss_mb
-from tests.bench.emit_service import PATH
 from tests.fixtures.wait import wait_until
 
 
@@ -32,7 +31,6 @@ class Observed:
         [port] = free_ports(1)
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
-        self.target = self.url + PATH
         self.spool = directory / f"spool-{name}"
         self.forwarder: int | None = None
         self._emits = environment is not None

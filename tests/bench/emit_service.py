@@ -11,7 +11,8 @@ from fastapi import FastAPI
 
 from ingest.emit import ActivityMiddleware, KafkaPublisher
 
-PATH = "/v1/orgs/acme/workspaces/w1/apps/a1"
+# printf's form: which workspace, which app
+PATH = "/v1/orgs/acme/workspaces/w%d/apps/a%d"
 
 
 def service(publisher: KafkaPublisher | None) -> FastAPI:
