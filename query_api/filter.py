@@ -27,7 +27,10 @@ _ROLLUPS = {
     "by_endpoint": {
         *("org_id", "workspace_id", "app_id", "endpoint_id", "action", "resource_type"),
     },
+    "by_augmentation": {"org_id", "workspace_id", "augmentation_id"},
 }
+# What the projection `by_duration` holds besides times and numbers.
+_BY_DURATION = {"org_id", "workspace_id", "action", "resource_type"}
 
 Parameters = dict[str, str | list[str]]
 
@@ -98,17 +101,26 @@ class ActivityFilter:
     def rollups(self) -> list[str]:
         """Those that can answer it, the hours at the edges of the range aside; `success` each has
         as a sum. Where there is none, rows must be read."""
-        if self.min_duration_ms is not None or self.max_duration_ms is not None:
+        if self._asks_duration():
             return []
-        asked = {name for name in _TEXTS if getattr(self, name) is not None}
-        if self.workspaces is not None:
-            asked.add("workspace_id")
-        return [name for name, known in _ROLLUPS.items() if asked <= known]
+        return [name for name, known in _ROLLUPS.items() if self._asked() <= known]
+
+    @property
+    def by_duration(self) -> bool:
+        """Its rows stand together in the projection of that name."""
+        return self._asks_duration() and self._asked() <= _BY_DURATION
 
     def fingerprint(self) -> bytes:
         """8 bytes that another filter does not have."""
         text = json.dumps(asdict(self), default=str, sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]
+
+    def _asked(self) -> set[str]:
+        asked = {name for name in _TEXTS if getattr(self, name) is not None}
+        return asked if self.workspaces is None else asked | {"workspace_id"}
+
+    def _asks_duration(self) -> bool:
+        return self.min_duration_ms is not None or self.max_duration_ms is not None
 
     def _conditions(self) -> Iterator[str]:
         for name in _TEXTS:

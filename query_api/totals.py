@@ -15,13 +15,14 @@ IN_NEWEST_HOURS = "toStartOfHour(timestamp) IN seen.2"
 
 
 def settings_of(of: ActivityFilter) -> str:
-    """Names the rollup where there is no choice: to look at the others costs 1 ms of CPU each. What
-    fits a workspace depends on the range: one rollup begins with hours, one with workspaces."""
-    if not of.rollups:
+    """Names the projection where there is no choice: to look at others costs 1 ms of CPU each.
+    What fits a workspace depends on the range: one rollup begins with hours, one with places."""
+    names = ["by_duration"] if of.by_duration else of.rollups
+    if not names:
         return "SETTINGS optimize_use_projections = 0"
     settings = "SETTINGS optimize_use_projections = 1"
-    if of.rollups[0] == "by_org" or len(of.rollups) == 1:
-        settings += f", preferred_optimize_projection_name = '{of.rollups[0]}'"
+    if names[0] == "by_org" or len(names) == 1:
+        settings += f", preferred_optimize_projection_name = '{names[0]}'"
     return settings
 
 

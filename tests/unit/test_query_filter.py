@@ -81,14 +81,14 @@ def test_what_key_and_rollups_can_answer() -> None:
     for name, rollups in (
         ("action", ["by_org", "by_workspace", "by_user", "by_endpoint"]),
         ("resource_type", ["by_org", "by_workspace", "by_user", "by_endpoint"]),
-        ("success", ["by_org", "by_workspace", "by_user", "by_endpoint"]),
-        ("workspace_id", ["by_workspace", "by_user", "by_endpoint"]),
-        ("workspaces", ["by_workspace", "by_user", "by_endpoint"]),
+        ("success", ["by_org", "by_workspace", "by_user", "by_endpoint", "by_augmentation"]),
+        ("workspace_id", ["by_workspace", "by_user", "by_endpoint", "by_augmentation"]),
+        ("workspaces", ["by_workspace", "by_user", "by_endpoint", "by_augmentation"]),
         ("user_id", ["by_user"]),
         ("app_id", ["by_endpoint"]),
         ("endpoint_id", ["by_endpoint"]),
         ("principal_id", []),
-        ("augmentation_id", []),
+        ("augmentation_id", ["by_augmentation"]),
         ("resource_id", []),
         ("min_duration_ms", []),
         ("max_duration_ms", []),
@@ -96,6 +96,11 @@ def test_what_key_and_rollups_can_answer() -> None:
         narrowed = changed(org, name, 1)
         assert narrowed.rollups == rollups
         assert not narrowed.by_key_only
+    slow = replace(org, workspace_id="w", min_duration_ms=1.0)
+    assert slow.by_duration
+    assert replace(slow, success=False, action="read").by_duration
+    assert not replace(slow, user_id="u").by_duration
+    assert not org.by_duration
     # No rollup is grouped by both.
     assert replace(org, user_id="u", app_id="a").rollups == []
 
