@@ -135,4 +135,4 @@ def asked(kind: str, event: dict[str, Any]) -> Asked:
 
 def lines(targets: Sequence[dict[str, Any]]) -> bytes:
     """As the load generator reads them."""
-    return b"\n".join(json.dumps(target).encode() for target in targets)
+    return b"".join(json.dumps(target).encode() + b"\n" for target in targets)
