@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ingest.emit import ActivityMiddleware, EmitSettings
-from ingest.emit.builder import Builder
+from ingest.emit.builder import Builder, Hook
 from ingest.emit.counts import Counts
-from ingest.emit.draft import Draft
+from ingest.emit.draft import Committed, Draft
+from ingest.emit.encode import Message as KafkaMessage
 from ingest.emit.notice import Notices
 from ingest.emit.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -57,19 +58,32 @@ class Harness:
         await self.app({**base, **scope}, receive, send)
 
     def events(self) -> list[dict[str, Any]]:
-        builder = Builder(
-            queue=deque(self.publisher.drafts),
-            producer_id="p",
-            settings=self.settings,
-            hook=None,
-            counts=Counts(),
-            notices=Notices(),
-        )
-        return [json.loads(message.value) for message in builder.take(100)[0]]
+        messages = built(deque(self.publisher.drafts), self.settings)
+        return [json.loads(message.value) for message in messages]
 
     def event(self) -> dict[str, Any]:
         (event,) = self.events()
         return event
+
+
+def built(
+    queue: "deque[Draft | Committed]",
+    settings: EmitSettings | None = None,
+    *,
+    producer_id: str = "p",
+    hook: Hook | None = None,
+    counts: Counts | None = None,
+) -> list[KafkaMessage]:
+    """The messages of all drafts in the queue."""
+    builder = Builder(
+        queue=queue,
+        producer_id=producer_id,
+        settings=settings or EmitSettings(),
+        hook=hook,
+        counts=counts or Counts(),
+        notices=Notices(),
+    )
+    return builder.take(len(queue))[0]
 
 
 def answering(*messages: Message) -> ASGIApp:

@@ -8,12 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.emit.builder import Builder, Hook
+from ingest.emit.builder import Hook
 from ingest.emit.counts import Counts
 from ingest.emit.draft import Draft, Snapshot
-from ingest.emit.notice import Notices
-from ingest.emit.settings import EmitSettings
 from schemas.event import ActivityEvent
+from tests.unit.emit_harness import built
 
 _TRACEPARENT = b"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
 _PRINCIPALS = (
@@ -45,17 +44,9 @@ snapshots = st.builds(
 )
 
 
-def built(drafts: Sequence[Draft], hook: Hook | None) -> tuple[list[dict[str, Any]], Counts]:
+def events(drafts: Sequence[Draft], hook: Hook | None) -> tuple[list[dict[str, Any]], Counts]:
     counts = Counts()
-    builder = Builder(
-        queue=deque(drafts),
-        producer_id='p"1',
-        settings=EmitSettings(),
-        hook=hook,
-        counts=counts,
-        notices=Notices(),
-    )
-    messages, _ = builder.take(len(drafts))
+    messages = built(deque(drafts), producer_id='p"1', hook=hook, counts=counts)
     for message in messages:
         event = ActivityEvent.model_validate_json(message.value)
         assert message.key == event.org_id.encode()
@@ -65,8 +56,8 @@ def built(drafts: Sequence[Draft], hook: Hook | None) -> tuple[list[dict[str, An
 @given(st.lists(snapshots, max_size=12))
 def test_events_are_what_they_are_when_each_is_described_alone(seen: list[Snapshot]) -> None:
     drafts = [tuple(one) for one in seen]
-    found, counts = built(drafts, None)
-    alone, counts_alone = built(drafts, lambda facts: facts)  # a hook: nothing is remembered
+    found, counts = events(drafts, None)
+    alone, counts_alone = events(drafts, lambda facts: facts)  # a hook: nothing is remembered
     for event in (*found, *alone):
         event.pop("id")
     assert found == alone
@@ -90,12 +81,12 @@ def test_ids_and_numbers_are_each_events_own() -> None:
         None,
         {},
     )
-    found, _ = built([draft] * 3, None)
+    found, _ = events([draft] * 3, None)
     assert len({event["id"] for event in found}) == 3
     assert [event["seq"] for event in found] == [0, 1, 2]
 
 
 def test_a_duration_that_is_no_number_is_no_event() -> None:
     facts = {"timestamp_us": 1, "org_id": "acme", "path": "/", "status_code": 200}
-    found, counts = built([{**facts, "duration_ms": float("inf"), "action": "read"}], None)
+    found, counts = events([{**facts, "duration_ms": float("inf"), "action": "read"}], None)
     assert (found, counts.failed) == ([], 1)

@@ -5,12 +5,10 @@ import json
 from collections import deque
 from uuid import UUID
 
-from ingest.emit.builder import Builder
 from ingest.emit.counts import Counts
 from ingest.emit.draft import Draft, Snapshot
 from ingest.emit.frame import drafts_of, frame_of
-from ingest.emit.notice import Notices
-from ingest.emit.settings import EmitSettings
+from tests.unit.emit_harness import built
 
 ID = UUID("01a20f72-6044-7176-8eca-7a9d2c90ecdd")
 
@@ -56,14 +54,6 @@ def test_ids_that_are_objects_go_as_text_and_so_do_the_others_beside_them() -> N
 def test_a_draft_that_no_frame_can_hold_is_a_counted_gap_and_its_neighbours_go_through() -> None:
     drafts = drafts_of(frame_of(0, [seen(), seen(method=object()), seen()]))
     counts = Counts()
-    builder = Builder(
-        queue=deque(drafts),
-        producer_id="p",
-        settings=EmitSettings(),
-        hook=None,
-        counts=counts,
-        notices=Notices(),
-    )
-    messages, _ = builder.take(10)
+    messages = built(deque(drafts), counts=counts)
     assert [json.loads(message.value)["seq"] for message in messages] == [0, 2]
     assert counts.failed == 1

@@ -9,29 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.emit import redact
-from ingest.emit.builder import Builder
 from ingest.emit.counts import Counts
 from ingest.emit.describe import plain
 from ingest.emit.draft import Snapshot
-from ingest.emit.notice import Notices
 from ingest.emit.settings import EmitSettings
 from ingest.emit.types import Facts
 from schemas.event import ActivityEvent
+from tests.unit import emit_harness
 
 SETTINGS = EmitSettings(rules=(), query_allow=frozenset({"limit"}))
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
 
 
 def built(draft: Snapshot | Facts, hook: Any = None, counts: Counts | None = None) -> list[bytes]:
-    builder = Builder(
-        queue=deque([draft if isinstance(draft, dict) else tuple(draft)]),
-        producer_id="p1",
-        settings=SETTINGS,
-        hook=hook,
-        counts=counts or Counts(),
-        notices=Notices(),
-    )
-    return [message.value for message in builder.take(1)[0]]
+    plain_draft = draft if isinstance(draft, dict) else tuple(draft)
+    messages = emit_harness.built(deque([plain_draft]), SETTINGS, hook=hook, counts=counts)
+    return [message.value for message in messages]
 
 
 def seen(path: str = "/orgs/o1", added: Facts | None = None, **changes: Any) -> Snapshot:

@@ -9,12 +9,10 @@ from wsgiref.validate import validator
 
 import pytest
 
-from ingest.emit import ActivityWSGIMiddleware, EmitSettings, Principal, activity
-from ingest.emit.builder import Builder
-from ingest.emit.counts import Counts
+from ingest.emit import ActivityWSGIMiddleware, Principal, activity
 from ingest.emit.draft import Draft
-from ingest.emit.notice import Notices
 from ingest.emit.wsgi import Environ, StartResponse, WSGIApp
+from tests.unit.emit_harness import built
 
 
 class Collected:
@@ -36,15 +34,7 @@ class Collected:
         """Nothing to stop."""
 
     def events(self) -> list[dict[str, Any]]:
-        builder = Builder(
-            queue=self.drafts,
-            producer_id="p",
-            settings=EmitSettings(),
-            hook=None,
-            counts=Counts(),
-            notices=Notices(),
-        )
-        return [json.loads(message.value) for message in builder.take(100)[0]]
+        return [json.loads(message.value) for message in built(self.drafts)]
 
 
 def call(app: WSGIApp, publisher: Collected, *, chunks: int = 1000, **environ: Any) -> list[bytes]:
