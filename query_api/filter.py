@@ -103,7 +103,8 @@ class ActivityFilter:
         as a sum. Where there is none, rows must be read."""
         if self._asks_duration():
             return []
-        return [name for name, known in _ROLLUPS.items() if self._asked() <= known]
+        asked = self._asked()
+        return [name for name, known in _ROLLUPS.items() if asked <= known]
 
     @property
     def by_duration(self) -> bool:

@@ -34,15 +34,15 @@ def total_of(of: ActivityFilter) -> Query:
         bound = (
             "" if of.start_time or of.end_time else " AND timestamp >= toDateTime64(0, 6, 'UTC')"
         )
-        return Query(_count(of, of.where_in_time + bound), of.parameters)
+        return Query(_count(of.where_in_time + bound, settings_of(of)), of.parameters)
     counted = Counted.of(of)
-    counts = [_count(of, where, counted.number) for where in counted.parts]
+    counts = [_count(where, counted.settings, counted.number) for where in counted.parts]
     sql = counts[0] if len(counts) == 1 else "SELECT " + " + ".join(f"({one})" for one in counts)
     return Query(sql, counted.parameters)
 
 
-def _count(of: ActivityFilter, where: str, number: str = "count()") -> str:
-    return f"SELECT {number} FROM events WHERE {where} {settings_of(of)}"  # noqa: S608
+def _count(where: str, settings: str, number: str = "count()") -> str:
+    return f"SELECT {number} FROM events WHERE {where} {settings}"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from ingest.emit import redact
 from ingest.emit.counts import Counts
 from ingest.emit.describe import describe
 from ingest.emit.draft import Committed, Draft, Snapshot, text, unpack
-from ingest.emit.encode import Message, Own, Shared, encode, shared
+from ingest.emit.encode import Message, Shared, encode, shared
 from ingest.emit.notice import Notices
 from ingest.emit.settings import EmitSettings
 from ingest.emit.trace import trace_id
@@ -69,8 +69,12 @@ class Builder:
             if isinstance(seen, Message):
                 return seen
             if isinstance(seen, Snapshot):
-                return self._from_snapshot(seen)
-            return self._from_facts(redact.clean(seen))
+                message = self._from_snapshot(seen)
+            else:
+                message = self._from_facts(redact.clean(seen))
+            if message is None:  # by rule, or without an org
+                self._counts.ignored += 1
+            return message
         except Exception as error:  # noqa: BLE001 - a service's own objects and hook run here
             # The class and not the text, which may quote what the hook was to hide.
             self._counts.failed += 1
@@ -91,9 +95,11 @@ class Builder:
             seen.error_code,
             seen.principal and tuple(map(text, seen.principal)),
         )
+        if common is None:
+            return None
         duration_ms = max(0.0, round(seen.duration_ms, 3))
         own = seen.timestamp_us, duration_ms, trace_id(seen.traceparents)
-        return self._message(common, own)
+        return encode(common, self._producer_id, self._next_seq(), own)
 
     def _shared_of(self, method: str, path: str, root_path: str, *others: Any) -> Shared | None:
         params, status, error_code, principal = others
@@ -111,16 +117,9 @@ class Builder:
         if facts is not None and self._hook is not None:
             facts = redact.clean(self._hook(facts))
         if facts is None:
-            self._counts.ignored += 1
             return None
         own = facts["timestamp_us"], facts["duration_ms"], facts.get("trace_id")
-        return self._message(shared(facts), own)
-
-    def _message(self, common: Shared | None, own: Own) -> Message | None:
-        if common is None:
-            self._counts.ignored += 1
-            return None
-        return encode(common, self._producer_id, self._next_seq(), own)
+        return encode(shared(facts), self._producer_id, self._next_seq(), own)
 
     def _next_seq(self) -> int:
         # What the full queue turned away has numbers too: a hole that readers can see.
