@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from types import MappingProxyType
 from typing import Any
 
 from ingest.emit.types import Scope
@@ -18,7 +17,10 @@ SCOPE_KEY = "ingest.activity"
 class ActivityContext:
     """The facts a handler adds to its request's event, from any thread or task; last one wins."""
 
-    facts: Mapping[str, Any] = MappingProxyType({})  # most handlers have none to add
+    __slots__ = ("facts",)
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}
 
     def set(
         self,
@@ -39,7 +41,7 @@ class ActivityContext:
 
         Facts count until the response's last byte; later ones come too late for the event.
         """
-        facts = self.__dict__.setdefault("facts", {})  # in one step: threads may meet here
+        facts = self.facts
         for name, value in (
             ("execution_id", execution_id),
             ("augmentation_id", augmentation_id),

@@ -22,6 +22,7 @@ from ingest.emit.types import Facts
 from schemas.event import Action
 
 _NOTHING: Facts = {}
+_NONE: tuple[bytes, ...] = ()
 _NO_ROUTE = (404, 405)
 _ACTIONS = frozenset(Action)
 
@@ -30,13 +31,16 @@ def snapshot(exchange: Exchange, principal: Principal | None, settings: EmitSett
     """A `Snapshot`'s fields: what the request's own thread has to read off, because it may change
     or be unsafe later."""
     scope = exchange.scope
-    if exchange.ordinary:
+    if exchange.ordinary and exchange.status:
         status, error_code, noted = exchange.status, None, _NOTHING
     else:
         status, error_code = exchange.outcome()
         noted = exchange.noted()
+    traceparents = _NONE
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            traceparents += (value,)
     facts = exchange.context.facts
-    traceparents = [header[1] for header in scope["headers"] if header[0] == b"traceparent"]
     return (
         exchange.started_at // 1000,
         scope.get("method", "GET"),

@@ -2,8 +2,8 @@
 
 import json
 import re
-import time
 from collections.abc import Awaitable, Callable
+from time import perf_counter, time_ns
 from typing import Any
 
 from ingest.emit.context import ActivityContext
@@ -27,29 +27,13 @@ class Exchange:
     without it. `before_last`: awaited before the last byte is sent, in place of `done`.
     """
 
-    # Slots: each of them is read several times in every request.
-    __slots__ = (
-        "_before_last",
-        "_done",
-        "_peeked",
-        "_receive",
-        "_send",
-        "client_gone",
-        "context",
-        "error",
-        "finished",
-        "finished_at",
-        "first_byte_at",
-        "ordinary",
-        "path",
-        "response_bytes",
-        "root_path",
-        "scope",
-        "started",
-        "started_at",
-        "status",
-        "streamed",
-    )
+    # What most requests do not have is the class's, and not set for each.
+    response_bytes = 0
+    first_byte_at = finished_at = 0.0
+    streamed = client_gone = finished = False
+    error: BaseException | None = None
+    _peeked: bytes | None = None
+    _before_last: Callable[["Exchange"], Awaitable[None]] | None = None
 
     def __init__(
         self,
@@ -59,32 +43,51 @@ class Exchange:
         done: Callable[["Exchange"], None],
         before_last: Callable[["Exchange"], Awaitable[None]] | None = None,
     ) -> None:
-        self.started_at = time.time_ns()
-        self.started = time.perf_counter()
+        self.started_at = time_ns()
+        self.started = perf_counter()
         self.scope = scope
         # Routers write into the scope: a Mount extends `root_path`.
         self.path: str = scope["path"]
         self.root_path: str = scope.get("root_path", "")
         self.context = ActivityContext()
-        self._receive, self._send = receive, send
-        self._done, self._before_last = done, before_last
-        self.status = self.response_bytes = 0
-        self.first_byte_at = self.finished_at = 0.0
-        self.streamed = self.client_gone = self.finished = False
-        self.ordinary = False  # there is no more to tell of it than its status
-        self.error: BaseException | None = None
-        self._peeked: bytes | None = None
+        self._receive, self._send, self._done = receive, send, done
+        self.status = 0
+        self.ordinary = True  # so far there is no more to tell than the status
+        if before_last is not None:
+            self._before_last, self.ordinary = before_last, False
 
     async def receive(self) -> Message:
         """The server's next message; notices a client that leaves before the last byte."""
         message = await self._receive()
         if message["type"] == "http.disconnect" and not self.finished:
-            self.client_gone = True
+            self._nobody_there()
         return message
 
     async def send(self, message: Message) -> None:
         """Forward the application's message. What the server raises goes to the application."""
         kind = message["type"]
+        last = False
+        if kind == "http.response.start":
+            self.status = message["status"]
+            if self.status >= 400:
+                self.begin(self.status, message.get("headers", ()))
+        elif kind == "http.response.body" and self.ordinary and not message.get("more_body", False):
+            last = True  # the response of most requests ends here
+        else:
+            await self._send_part(kind, message)
+            return
+        try:
+            await self._send(message)
+        except OSError:  # ASGI's word for: nobody is there any more
+            self._nobody_there()
+            raise
+        if last and not self.finished:
+            self.finished_at, self.finished = perf_counter(), True
+            self._done(self)
+
+    async def _send_part(self, kind: str, message: Message) -> None:
+        """Of a stream, an error or a file, or what a server's extension knows."""
+        self.ordinary = False
         more = True  # of the response is to come
         body = b""
         if kind == "http.response.body":
@@ -94,38 +97,39 @@ class Exchange:
                 self.peek(body)
             if not more:
                 self.response_bytes += len(body)
-                self.ordinary = self.status < 400 and not (self.streamed or self.client_gone)
                 if self._before_last is not None:
-                    self.finished_at, self.finished = time.perf_counter(), True
+                    self.finished_at, self.finished = perf_counter(), True
                     await self._before_last(self)
-        elif kind == "http.response.start":
-            self.status = message["status"]
-            if self.status >= 400:
-                self.begin(self.status, message.get("headers", ()))
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
             more = message.get("more_body", False)
         try:
             await self._send(message)
         except OSError:  # ASGI's word for: nobody is there any more
-            self.client_gone = not self.finished
+            self._nobody_there()
             raise
         if not more:
             self.finish()
         elif kind == "http.response.body":
             self.chunk(body)
 
+    def _nobody_there(self) -> None:
+        self.client_gone = not self.finished
+        self.ordinary = False
+
     def chunk(self, body: bytes) -> None:
         """One of several is out."""
         self.streamed = True
         self.response_bytes += len(body)
         if body and not self.first_byte_at:
-            self.first_byte_at = time.perf_counter()
+            self.first_byte_at = perf_counter()
 
     def begin(self, status: int, headers: Any) -> None:
         """The response starts; `headers`: pairs of bytes."""
         self.status = status
-        if status >= 400 and _is_plain_json(headers):
-            self._peeked = b""
+        if status >= 400:
+            self.ordinary = False
+            if _is_plain_json(headers):
+                self._peeked = b""
 
     def peek(self, body: bytes) -> None:
         """Keep the start of a JSON error body, and of no other."""
@@ -135,12 +139,12 @@ class Exchange:
     def fail(self, error: BaseException) -> None:
         """The application raised `error`; after the last byte that is no fact of the request."""
         if not self.finished:
-            self.error = error
+            self.error, self.ordinary = error, False
 
     def finish(self) -> None:
         """The last byte is out, or the application has ended. Only the first call counts."""
         if not self.finished:
-            self.finished_at = time.perf_counter()
+            self.finished_at = perf_counter()
             self.finished = True
             self._done(self)
 

@@ -4,6 +4,7 @@ import asyncio
 
 from ingest.emit.context import SCOPE_KEY, current
 from ingest.emit.describe import snapshot
+from ingest.emit.draft import Draft
 from ingest.emit.exchange import Exchange
 from ingest.emit.notice import Notices
 from ingest.emit.principal import Principal, PrincipalResolver, from_scope
@@ -66,13 +67,13 @@ class ActivityMiddleware:
             raise
         finally:
             current.reset(token)
-            exchange.finish()
+            if not exchange.finished:
+                exchange.finish()
             self._open.discard(exchange)
 
     def _hand_over(self, exchange: Exchange) -> None:
         try:
-            who = self._who(exchange)
-            self.publisher.publish(snapshot(exchange, who, self.settings))
+            self.publisher.publish(self._draft(exchange))
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
 
@@ -84,24 +85,23 @@ class ActivityMiddleware:
             loop.call_soon_threadsafe(stored.set)
 
         try:
-            draft = snapshot(exchange, self._who(exchange), self.settings)
-            if self.publisher.publish(draft, tell):
+            if self.publisher.publish(self._draft(exchange), tell):
                 async with asyncio.timeout(_COMMIT_S):
                     await stored.wait()
         except Exception as error:  # noqa: BLE001 - a slow disk must not take the service down
             self._notices.warn("commit", "response sent before its event: %s", type(error).__name__)
 
-    def _who(self, exchange: Exchange) -> Principal | None:
-        """Here and not on the publisher's thread: a resolver may use objects of this one."""
+    def _draft(self, exchange: Exchange) -> Draft:
         facts = exchange.context.facts
-        told = facts.get("principal") if facts else None
-        if isinstance(told, Principal):
-            return told
-        try:
-            return self._principal(exchange.scope)
-        except Exception as error:  # noqa: BLE001 - a service's own code
-            self._notices.warn("principal", "activity: no principal: %s", type(error).__name__)
-            return None
+        who = facts.get("principal") if facts else None
+        if who is None or not isinstance(who, Principal):
+            # Here and not on the publisher's thread: a resolver may use objects of this one.
+            try:
+                who = self._principal(exchange.scope)
+            except Exception as error:  # noqa: BLE001 - a service's own code
+                self._notices.warn("principal", "activity: no principal: %s", type(error).__name__)
+                who = None
+        return snapshot(exchange, who, self.settings)
 
     def _cut_off(self) -> None:
         """Requests that the server will not wait for: granian ends with their tasks unfinished."""

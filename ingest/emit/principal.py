@@ -31,10 +31,8 @@ def from_scope(scope: Scope) -> Principal | None:
     """
     state = scope.get("state")
     found = state.get("principal") if state else None
-    if isinstance(found, Principal):
-        return found
     if found is not None:
-        return _by_name(found)
+        return found if isinstance(found, Principal) else _by_name(found)
     user = scope.get("user")
     if user is None or not getattr(user, "is_authenticated", False):
         return None

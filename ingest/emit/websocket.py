@@ -15,6 +15,7 @@ class Connection(Exchange):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.ordinary = False
         self.close_code: int | None = None
         self.received = self.sent = 0
 

@@ -57,6 +57,7 @@ class ActivityWSGIMiddleware:
             self._hand_over(exchange, environ)
 
         exchange = Exchange(_scope(environ), _nothing, _nowhere, done)
+        exchange.ordinary = False
         environ[SCOPE_KEY] = exchange.context
 
         def begin(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:

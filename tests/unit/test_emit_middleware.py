@@ -1,6 +1,7 @@
 """What handlers add, who called, which rules apply, how the publisher is run."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from ingest.emit import ActivityMiddleware, Principal, Rule, activity
 from ingest.emit.counts import Counts, prometheus
-from ingest.emit.types import Receive, Scope, Send
+from ingest.emit.types import Message, Receive, Scope, Send
 from tests.unit.emit_harness import (
     END,
     START,
@@ -217,4 +218,37 @@ async def test_a_request_that_the_server_does_not_wait_for_is_one_event() -> Non
     assert (event["status_code"], event["error_code"]) == (200, "CANCELLED")
     serving.cancel()  # a server that cancels all the same makes no second event
     await asyncio.wait([serving])
+    assert len(harness.events()) == 1
+
+
+async def test_a_request_leaves_nothing_for_the_garbage_collector() -> None:
+    """A cycle through the server's own object, which holds the scope, cost 4 ms of p99."""
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.scope: Scope = {"type": "http", "method": "GET", "path": "/orgs/o1", "headers": []}
+
+        async def receive(self) -> Message:
+            return {"type": "http.request"}
+
+        async def send(self, message: Message) -> None:
+            pass
+
+    async def serve() -> None:
+        cycle = Cycle()
+        await harness.app(cycle.scope, cycle.receive, cycle.send)
+
+    harness = Harness(answering(START, END))
+    gc.collect()
+    gc.disable()
+    try:
+        await serve()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+async def test_a_second_last_byte_is_no_second_event() -> None:
+    harness = Harness(answering(START, END, END))
+    await harness.request()
     assert len(harness.events()) == 1
