@@ -41,6 +41,11 @@ class Load:
     p99_ms: float
 
 
+def service_core() -> int:
+    """Where the service's loop runs: not with the generator, if there is a second core."""
+    return min(os.sched_getaffinity(0))
+
+
 def wrk() -> str:
     """The program; installed where this user may. Raises Problem where it is missing."""
     found = shutil.which("wrk")

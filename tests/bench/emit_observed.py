@@ -1,5 +1,6 @@
 """One service under load, with what it and its forwarder use, from /proc."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import httpx
 from deploy.ports import free_ports
 from deploy.problem import Problem
 from deploy.process import Process
+from tests.bench.emit_load import service_core
 from tests.bench.emit_machine import cpu_s, rss_mb
 from tests.fixtures.wait import wait_until
 
@@ -61,6 +63,9 @@ class Observed:
             return self.forwarder is not None or not self._emits
 
         await wait_until(ready, 30, f"{self.name} answers")
+        # The loop's thread, in every arm, and not the forwarder: where the kernel moves it onto the
+        # generator's core now and then, a round measures that.
+        os.sched_setaffinity(self.process.pid, {service_core()})
 
     async def numbers(self) -> dict[str, Any]:
         """`handled` requests; `counts` of the publisher."""
