@@ -1,3 +1,13 @@
 """The fixtures every test may ask for; each file of tests/fixtures is about one thing."""
 
+import os
+
+import pytest
+
 pytest_plugins = ["tests.fixtures.clickhouse", "tests.fixtures.kafka", "tests.fixtures.consumer"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tally_dir(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What killed publishers leave behind is the tests', and not the machine's."""
+    os.environ["ACTIVITY_SPOOL_TALLY_DIR"] = str(tmp_path_factory.mktemp("tally"))

@@ -12,7 +12,8 @@ from ingest.emit.counts import Counts, prometheus
 from ingest.emit.kafka import RESENT_HEADER
 from ingest.emit.middleware import ActivityMiddleware
 from ingest.emit.principal import Principal, from_scope
-from ingest.emit.publisher import KafkaPublisher, Publisher
+from ingest.emit.protocol import Publisher
+from ingest.emit.publisher import KafkaPublisher
 from ingest.emit.rules import DEFAULT_RULES, Rule
 from ingest.emit.settings import EmitSettings, SpoolSettings
 from ingest.emit.wsgi import ActivityWSGIMiddleware

@@ -1,7 +1,7 @@
 """From what requests hand over to Kafka messages: described, redacted, numbered."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from ingest.emit.draft import Committed, Draft, Snapshot, text, unpack
 from ingest.emit.encode import Message, Shared, encode, shared
 from ingest.emit.notice import Notices
 from ingest.emit.settings import EmitSettings
+from ingest.emit.tally import UNNUMBERED, Tally
 from ingest.emit.trace import trace_id
 from ingest.emit.types import Facts
 
@@ -33,6 +34,7 @@ class Builder:
         hook: Hook | None,
         counts: Counts,
         notices: Notices,
+        tally: Tally,
     ) -> None:
         self._queue = queue
         self._producer_id = producer_id
@@ -42,6 +44,11 @@ class Builder:
         self._notices = notices
         self._seq = 0
         self._dropped = counts.dropped  # by a former run: not ours to show
+        self._tally = tally
+        self._unnumbered = 0
+        self._whole = True  # the last number is on a message
+        self._unclosed: deque[Tally] = deque()
+        self._closed: list[Tally] = []  # by messages that are not stored yet
         # To describe, redact and encode takes 20 µs, of which 14 are the same for equal requests.
         # A hook or a sample may decide otherwise each time.
         self._repeats = hook is None and all(rule.sample == 1 for rule in settings.rules)
@@ -61,12 +68,36 @@ class Builder:
             message = self._build(draft)
             if message is not None:
                 messages.append(message)
+        self._tally.counters[UNNUMBERED] = self._unnumbered
         return messages, waiting
 
+    def close(self, dead: Iterable[Tally]) -> None:
+        """The next events are the last ones of these producers' sequences."""
+        self._unclosed.extend(dead)
+
+    def stored(self, *, well: bool) -> None:
+        """What was taken so far is stored, or lost."""
+        self._whole = well and self._whole
+        for tally in self._closed:
+            if well:
+                tally.remove()
+            else:
+                self._unclosed.append(tally)
+        self._closed.clear()
+
+    def end(self) -> None:
+        """There is no more: a sequence that nothing is missing from needs nobody to close it."""
+        if self._whole and self._tally.next_seq == self._seq:
+            self._tally.remove()
+        for tally in self._unclosed:
+            tally.release()
+
     def _build(self, draft: Draft) -> Message | None:
+        seq, closed = self._seq, len(self._closed)
         try:
             seen = unpack(draft)
             if isinstance(seen, Message):
+                self._unnumbered += 1
                 return seen
             if isinstance(seen, Snapshot):
                 message = self._from_snapshot(seen)
@@ -74,11 +105,17 @@ class Builder:
                 message = self._from_facts(redact.clean(seen))
             if message is None:  # by rule, or without an org
                 self._counts.ignored += 1
+                self._unnumbered += 1
             return message
         except Exception as error:  # noqa: BLE001 - a service's own objects and hook run here
             # The class and not the text, which may quote what the hook was to hide.
             self._counts.failed += 1
-            self._seq += 1
+            self._whole = False
+            if len(self._closed) > closed:
+                self._unclosed.append(self._closed.pop())
+                self._unnumbered -= 1
+            if self._seq == seq:  # it had no number yet, and one is to be missing
+                self._seq += 1
             name = type(error).__name__
             self._notices.warn("build", "an activity event could not be built: %s", name)
             return None
@@ -99,7 +136,7 @@ class Builder:
             return None
         duration_ms = max(0.0, round(seen.duration_ms, 3))
         own = seen.timestamp_us, duration_ms, trace_id(seen.traceparents)
-        return encode(common, self._producer_id, self._next_seq(), own)
+        return encode(common, *self._number(), own)
 
     def _shared_of(self, method: str, path: str, root_path: str, *others: Any) -> Shared | None:
         params, status, error_code, principal = others
@@ -119,7 +156,16 @@ class Builder:
         if facts is None:
             return None
         own = facts["timestamp_us"], facts["duration_ms"], facts.get("trace_id")
-        return encode(shared(facts), self._producer_id, self._next_seq(), own)
+        return encode(shared(facts), *self._number(), own)
+
+    def _number(self) -> tuple[str, int]:
+        if self._unclosed:
+            dead = self._unclosed.popleft()
+            self._closed.append(dead)
+            self._unnumbered += 1
+            return dead.producer_id, dead.next_seq
+        self._whole = True
+        return self._producer_id, self._next_seq()
 
     def _next_seq(self) -> int:
         # What the full queue turned away has numbers too: a hole that readers can see.

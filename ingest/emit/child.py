@@ -27,10 +27,14 @@ class Child:
 
     @classmethod
     def start(
-        cls, program: Sequence[str], config: dict[str, Any], hurry: Callable[[], float]
+        cls,
+        program: Sequence[str],
+        config: dict[str, Any],
+        hurry: Callable[[], float],
+        inherit: Sequence[int] = (),
     ) -> Self:
         """`program`: what `python -m` runs. `hurry`: the monotonic time by which there is no more
-        use for it. Raises OSError."""
+        use for it. `inherit`: descriptors that it gets as they are. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             for end in (ours, theirs):
@@ -38,7 +42,7 @@ class Child:
             try:
                 process = subprocess.Popen(
                     [sys.executable, "-m", *program, str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[theirs.fileno(), *inherit],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},

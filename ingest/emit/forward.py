@@ -25,6 +25,7 @@ from ingest.emit.notice import Notices, log
 from ingest.emit.parts import Parts
 from ingest.emit.pump import Pump
 from ingest.emit.settings import EmitSettings, SpoolSettings
+from ingest.emit.tally import Tally
 from ingest.settings import KafkaSettings
 
 _REPORT_S = 1.0
@@ -58,6 +59,7 @@ class Forwarder:
         emit = EmitSettings.model_validate_json(config["emit"])
         self._bound = emit.queue_size
         notices = Notices()
+        tally = Tally.inherited(*config["tally"]) if config["tally"] else Tally()
         self._pump = Pump(
             queue=self._queue,
             builder=parts.builder(
@@ -67,6 +69,7 @@ class Forwarder:
                 hook=None,
                 counts=self._counts,
                 notices=notices,
+                tally=tally,
             ),
             sender=sender(
                 config["transport"],

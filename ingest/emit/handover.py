@@ -1,6 +1,7 @@
 """Without a broker: the consumer on the same machine is handed the spool itself."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from ingest.emit.kafka import KafkaSender
 from ingest.emit.outbox import Batch
 from ingest.settings import KafkaSettings
-from ingest.spool_progress import EVENTS_PER_ROW, settled_position
+from ingest.spool_progress import DIRECTORY, EVENTS_PER_ROW, settled_position
 
 _POLL_S = 0.2
 
@@ -36,6 +37,15 @@ class HandOver:
 
     async def close(self, *, wait: bool = True) -> None:
         """Nothing is open."""
+
+
+def folder(transport: str, kafka: KafkaSettings) -> str:
+    """Of a spool, below the directory for all of them. A worker adopts the spools of those that
+    publish to the same topic, and no others."""
+    if transport == "spool":
+        return DIRECTORY
+    text = f"{kafka.bootstrap_servers}/{kafka.topic}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def sender(

@@ -15,7 +15,7 @@ import marshal
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ingest.emit.child import Child
@@ -23,6 +23,7 @@ from ingest.emit.counts import Counts
 from ingest.emit.draft import Committed, Draft
 from ingest.emit.frame import LENGTH, drafts_of, frame, frame_of
 from ingest.emit.notice import Notices, log
+from ingest.emit.tally import Tally
 
 _FRAME = 500  # drafts
 _RESTART_S = 1.0
@@ -41,6 +42,7 @@ class Link:
         flush_s: float,
         counts: Counts,
         notices: Notices,
+        begin: Callable[[str, int, int], Tally],
         program: Sequence[str],
     ) -> None:
         self.idle = False  # read by request threads: `wake` is needed
@@ -53,6 +55,7 @@ class Link:
         self._flush_s = flush_s
         self._counts = counts
         self._notices = notices
+        self._begin = begin
         self._filled, self._stopping = threading.Event(), threading.Event()
         self._asleep = False
         self._stop_by = float("inf")
@@ -61,6 +64,7 @@ class Link:
         self._flushed_at = 0.0
         self._unsent = b""  # a frame that has begun
         self._sent = 0  # bytes of it
+        self._taken = 0  # events in it
         self._reading = threading.Lock()
         self._read_at = 0.0
         self._received = bytearray()
@@ -194,8 +198,8 @@ class Link:
 
     def _take(self) -> None:
         """The next frame. `_unsent` is empty."""
-        most = min(len(self._queue), _FRAME)
-        taken = [self._queue.popleft() for _ in range(most)]
+        self._taken = min(len(self._queue), _FRAME)
+        taken = [self._queue.popleft() for _ in range(self._taken)]
         plain = [draft.draft if isinstance(draft, Committed) else draft for draft in taken]
         self._unsent, self._sent = frame_of(self._counts.dropped - self._dropped, plain), 0
 
@@ -233,8 +237,10 @@ class Link:
         # A second forwarder counts `seq` from 0 and adopts the first one's spool: another producer.
         name = str(self._config["name"]) + (f"-{self._spawned}" if self._spawned else "")
         self._spawned += 1
-        config = {**self._config, "name": name}
-        return Child.start(self._program, config, lambda: self._stop_by)
+        tally = self._begin(name, self._taken if self._unsent else 0, self._dropped)
+        config = {**self._config, "name": name, "tally": tally.inheritance}
+        inherit = () if tally.inheritance is None else (tally.inheritance[1],)
+        return Child.start(self._program, config, lambda: self._stop_by, inherit)
 
     def _finish(self) -> None:
         with self._sending:

@@ -8,7 +8,8 @@ from ingest.emit.draft import Draft
 from ingest.emit.exchange import Exchange
 from ingest.emit.notice import Notices
 from ingest.emit.principal import Principal, PrincipalResolver, from_scope
-from ingest.emit.publisher import KafkaPublisher, Publisher
+from ingest.emit.protocol import Publisher
+from ingest.emit.publisher import KafkaPublisher
 from ingest.emit.settings import EmitSettings
 from ingest.emit.types import ASGIApp, Message, Receive, Scope, Send
 from ingest.emit.websocket import Connection

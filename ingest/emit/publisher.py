@@ -1,7 +1,6 @@
 """The publisher: takes events without waiting, sees to it that Kafka gets them."""
 
 import asyncio
-import hashlib
 import os
 import secrets
 import socket
@@ -11,47 +10,22 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from ingest.emit import process_end
 from ingest.emit.builder import Hook
 from ingest.emit.counts import Counts
 from ingest.emit.describe import plain
 from ingest.emit.draft import Committed, Draft
-from ingest.emit.handover import sender
+from ingest.emit.handover import folder, sender
 from ingest.emit.link import Link
 from ingest.emit.notice import Notices
 from ingest.emit.parts import Parts
 from ingest.emit.pump import Pump
 from ingest.emit.settings import EmitSettings, SpoolSettings
+from ingest.emit.tally import ACCEPTED, DROPPED, Tally
 from ingest.settings import KafkaSettings, TransportSettings
-from ingest.spool_progress import DIRECTORY
 from schemas.event import ActivityEvent
-
-
-class Publisher(Protocol):
-    """What the middleware hands its events to."""
-
-    @property
-    def before_response(self) -> bool:
-        """Whether the response's last byte waits for `stored`."""
-        ...
-
-    def publish(self, draft: Draft, stored: Callable[[], None] | None = None) -> bool:
-        """Take over one event, at once; False if it was dropped. Never raises, never waits.
-
-        `stored` is called, from another thread, when the event is committed to the spool (or in
-        memory, where there is no spool).
-        """
-        ...
-
-    def start(self) -> None:
-        """Begin to publish. Otherwise the first event does."""
-        ...
-
-    def stop(self, timeout_s: float | None = None) -> None:
-        """Publish what is there, then end; blocks for at most `timeout_s` seconds."""
-        ...
 
 
 class KafkaPublisher:
@@ -92,6 +66,7 @@ class KafkaPublisher:
         self._lock = threading.Lock()
         self._queue: deque[Draft | Committed] = deque()
         self._counts = Counts()
+        self._tally = Tally()
         self._engine: Pump | Link | None = None
         self._thread: threading.Thread | None = None
         self._notices = Notices()
@@ -107,8 +82,9 @@ class KafkaPublisher:
         if len(queue) >= self._bound:
             with self._lock:
                 counts.dropped += 1
+                self._tally.counters[DROPPED] = counts.dropped
             return False
-        counts.accepted += 1
+        self._tally.counters[ACCEPTED] += 1  # and append, with no call in between: see Tally.follow
         queue.append(draft if stored is None else Committed(draft, stored))
         engine = self._engine
         if engine is None:
@@ -173,11 +149,23 @@ class KafkaPublisher:
                 pump.stop(self.emit.stop_timeout_s)
             pump.run()
 
+    def _begin(self, producer_id: str | None, taken: int, dropped: int) -> Tally:
+        """A sequence of numbers ends and another begins, see Tally.follow. None: nobody numbers
+        events from here on."""
+        tally = Tally()
+        if producer_id is not None and self.spool.enabled:
+            tally = Tally.create(self.spool.tally_dir, self._directory, producer_id)
+        before, self._tally = self._tally, tally
+        tally.counters[DROPPED] = self._counts.dropped
+        tally.follow(before, self._queue, taken, dropped)
+        return tally
+
     def abandon_after_fork(self) -> object:
         """In a forked child: begin anew. What is returned must neither be used nor closed there."""
         engine = self._engine
         if engine is not None:
             engine.abandon_after_fork()
+        self._tally.abandon_after_fork()
         self._reset()
         return engine
 
@@ -201,6 +189,7 @@ class KafkaPublisher:
                 flush_s=self.emit.flush_ms / 1000,
                 counts=self._counts,
                 notices=self._notices,
+                begin=self._begin,
                 program=self._parts.forwarder,
             )
         except ValueError:  # client_options hold an object, such as an ssl_context
@@ -216,6 +205,7 @@ class KafkaPublisher:
                 hook=self._hook,
                 counts=self._counts,
                 notices=self._notices,
+                tally=self._begin(self.producer_id, 0, self._counts.dropped),
             ),
             sender=sender(
                 self.transport.transport,
@@ -250,6 +240,7 @@ class KafkaPublisher:
         with self._lock:
             if self._thread is thread:
                 self._counts = self.counts()
+                self._begin(None, 0, self._counts.dropped)
                 self._engine = self._thread = None
                 self.producer_id = f"{self.producer_id.rsplit('-', 1)[0]}-{secrets.token_hex(4)}"
 
@@ -267,8 +258,9 @@ class KafkaPublisher:
     def counts(self) -> Counts:
         """Numbers so far; see `ingest.emit.prometheus` for a metrics page."""
         engine, counts = self._engine, replace(self._counts, queued=len(self._queue), spooled=0)
+        counts.accepted = self._tally.counters[ACCEPTED]
         for name, number in (engine.numbers() if engine is not None else {}).items():
-            if name not in ("accepted", "dropped"):  # those are counted on this side
+            if name not in ("accepted", "dropped"):  # those are counted here
                 setattr(counts, name, getattr(counts, name) + number)
         return counts
 
@@ -288,8 +280,4 @@ class KafkaPublisher:
 
     @property
     def _directory(self) -> Path:
-        if self.transport.transport == "spool":
-            return self.spool.dir / DIRECTORY
-        # Spools are adopted by workers that publish to the same topic, and by no others.
-        text = f"{self.kafka.bootstrap_servers}/{self.kafka.topic}"
-        return self.spool.dir / hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.spool.dir / folder(self.transport.transport, self.kafka)

@@ -23,8 +23,12 @@ from ingest.emit.notice import Notices, QuietClient
 from ingest.emit.outbox import Outbox
 from ingest.emit.settings import EmitSettings, SpoolSettings
 from ingest.emit.spool import SpoolUnavailable, open_spool
+from ingest.emit.tally import unclosed
 
 _FLUSH = 200  # events per spool commit
+# ... and while more wait than two of them: a disk that takes 20 ms for each must not be why the
+# queue is full. In a process of its own: in a thread so many take longer than an event may wait.
+_FLUSH_BEHIND = 1_000
 # Events built in one go, and the pause after them: while this thread computes, the application's
 # waits for the interpreter, at worst 5 ms. In a process of its own it may wait for the processor:
 # then it gets that, and otherwise nothing happens; half a millisecond at a time.
@@ -123,6 +127,7 @@ class Pump:
         if self._stop_within is not None:
             self._stop()
         self.outbox = outbox = self._open_outbox()
+        self._close_dead()  # before the first event: there may be no second one
         tasks = [
             asyncio.create_task(self._collect(outbox)),
             asyncio.create_task(self._publish(outbox)),
@@ -136,7 +141,8 @@ class Pump:
         while self._queue:  # out of time for Kafka, not for the disk
             self._build(_SLICE)
         self._store(outbox)
-        self._say_what_is_left(outbox)
+        self._builder.stored(well=not self._say_what_is_left(outbox))
+        self._builder.end()
         outbox.close()
         await self._sender.close()
 
@@ -168,8 +174,10 @@ class Pump:
                 if not outbox.has_room() and not self._stopping.is_set():
                     self._room.clear()
                     await self._room.wait()
-                while left > 0 and len(self._built) < _FLUSH:
-                    some = min(left, self._slice, _FLUSH - len(self._built))
+                behind = self._own_process and left > 2 * _FLUSH
+                flush = _FLUSH_BEHIND if behind else _FLUSH
+                while left > 0 and len(self._built) < flush:
+                    some = min(left, self._slice, flush - len(self._built))
                     self._build(some)
                     left -= some
                     if self._own_process:
@@ -190,12 +198,14 @@ class Pump:
         """Store what is built, in one commit, and tell those who wait for it."""
         messages, self._built = self._built, []
         waiting, self._waiting = self._waiting, []
-        if messages and not outbox.add(messages):
+        well = not messages or outbox.add(messages)
+        if not well:
             self._counts.spool_full += len(messages)
             self._notices.warn("full", "activity spool is full: the newest events are dropped")
         for stored in waiting:
             with contextlib.suppress(RuntimeError):  # that request's loop is gone
                 stored()
+        self._builder.stored(well=well)
         self._stored.set()
 
     async def _publish(self, outbox: Outbox) -> None:
@@ -235,16 +245,21 @@ class Pump:
             self._room.set()
 
     async def _adopt(self, outbox: Outbox) -> None:
-        """Look for the spools of dead workers, now and then."""
-        # Without a broker the consumer adopts them.
-        broker = isinstance(self._sender, KafkaSender)
-        while broker and self._spool.enabled and not self._stopping.is_set():
-            outbox.adopt(self._directory, self._spool.max_bytes)
-            self._stored.set()
+        """Look for what dead workers have left, now and then."""
+        while self._spool.enabled and not self._stopping.is_set():
+            if isinstance(self._sender, KafkaSender):  # without a broker the consumer adopts spools
+                outbox.adopt(self._directory, self._spool.max_bytes)
+                self._stored.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _ADOPT_EVERY_S)
+            self._close_dead()
 
-    def _say_what_is_left(self, outbox: Outbox) -> None:
+    def _close_dead(self) -> None:
+        if self._spool.enabled:
+            self._builder.close(unclosed(self._spool.tally_dir, self._directory))
+
+    def _say_what_is_left(self, outbox: Outbox) -> int:
+        """Events that are lost."""
         left, kept = outbox.waiting()
         self._counts.left += left
         if left or kept:
@@ -255,3 +270,4 @@ class Pump:
                 kept,
                 self._directory,
             )
+        return left

@@ -11,6 +11,12 @@ from ingest.emit.rules import DEFAULT_RULES, Rule
 from ingest.emit.scope import COLLECTIONS
 
 
+def default_tally_dir() -> Path:
+    """Below `/dev/shm`, one for each user."""
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    return Path(f"/dev/shm/activity-{user}")  # noqa: S108 - made with 0700, and its owner is checked
+
+
 class EmitSettings(BaseSettings):
     """What is recorded, and how much may wait. Variables: `ACTIVITY_EMIT_QUEUE_SIZE`, ..."""
 
@@ -45,6 +51,8 @@ class SpoolSettings(BaseSettings):
     enabled: bool = True
     dir: Path = Field(default_factory=lambda: default_spool_dir(os.environ))
     max_bytes: int = Field(default=1 << 30, ge=1)  # per worker process
+    # Where the numbers of events outlive a process; of this machine, and no disk (tally.py).
+    tally_dir: Path = Field(default_factory=default_tally_dir)
     before_response: bool = False  # commit before the response's last byte is sent
 
 

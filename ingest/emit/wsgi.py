@@ -10,7 +10,8 @@ from ingest.emit.describe import snapshot
 from ingest.emit.exchange import Exchange
 from ingest.emit.notice import Notices
 from ingest.emit.principal import Principal
-from ingest.emit.publisher import KafkaPublisher, Publisher
+from ingest.emit.protocol import Publisher
+from ingest.emit.publisher import KafkaPublisher
 from ingest.emit.settings import EmitSettings
 from ingest.emit.types import Message
 

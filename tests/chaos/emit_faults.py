@@ -83,6 +83,22 @@ async def killed(run: Run) -> None:
     emitting.promise()
 
 
+async def killed_unseen(run: Run) -> None:
+    """kill -9 of a worker and its forwarder when the last events have not left the worker: `seq`
+    shows how many are gone, by the first event of the next one."""
+    emitting = Emitting(run, emit_worker=_worker(run), emit_flush_ms=100)
+    await asyncio.gather(run.consumer(), emitting.start())
+    [service] = emitting.services
+    for _ in range(2):
+        async with emitting.requests(_RATE, 2.0):
+            await asyncio.sleep(run.random.uniform(0.5, 1.5))
+            await emitting.kill(service)
+            await service.start()
+    async with emitting.requests(20, 1.0):
+        pass
+    emitting.promise(only_shown=True)
+
+
 async def killed_durable(run: Run) -> None:
     """kill -9 of a worker that commits before it answers: whatever was answered is there."""
     emitting = Emitting(run, spool_before_response="true", emit_worker="thread", emit_flush_ms=300)

@@ -67,6 +67,7 @@ SETTINGS = {
     "spool": {"ACTIVITY_SPOOL_ENABLED": "false"},
     "before_response": {"ACTIVITY_SPOOL_BEFORE_RESPONSE": "false"},
     "flush": {"ACTIVITY_EMIT_FLUSH_MS": "5000"},
+    "tally": {"ACTIVITY_SPOOL_TALLY_DIR": "/dev/null/nowhere"},
 }
 
 

@@ -251,6 +251,7 @@ FAULTS = [
     Fault("emit_killed_durable", emit_faults.killed_durable, ("before_response",)),
     Fault("emit_sent_again", emit_faults.sent_again, ("resent",)),
     Fault("emit_four_workers", emit_faults.four_workers, ("adoption",)),
+    Fault("emit_killed_unseen", emit_faults.killed_unseen, ("tally",)),
     Fault("emit_dropped", emit_faults.dropped, ("seq",)),
     Fault("emit_brokerless", emit_faults.brokerless, ("ask_and_ids",)),
     Fault("rolling_restart", rolling_restart, cluster=True),

@@ -11,6 +11,7 @@ from ingest.emit.counts import Counts
 from ingest.emit.draft import Committed, Draft
 from ingest.emit.encode import Message as KafkaMessage
 from ingest.emit.notice import Notices
+from ingest.emit.tally import Tally
 from ingest.emit.types import ASGIApp, Message, Receive, Scope, Send
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -82,6 +83,7 @@ def built(
         hook=hook,
         counts=counts or Counts(),
         notices=Notices(),
+        tally=Tally(),
     )
     return builder.take(len(queue))[0]
 
