@@ -94,9 +94,10 @@ async def killed_unseen(run: Run) -> None:
             await asyncio.sleep(run.random.uniform(0.5, 1.5))
             await emitting.kill(service)
             await service.start()
+    emitting.promise(only_shown=True)
     async with emitting.requests(20, 1.0):
         pass
-    emitting.promise(only_shown=True)
+    emitting.promise()
 
 
 async def killed_durable(run: Run) -> None:
