@@ -6,13 +6,14 @@
 
 import random
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ingest.emit import redact
 from ingest.emit.action import action_of
 from ingest.emit.draft import Draft, Snapshot, text
 from ingest.emit.exchange import Exchange
+from ingest.emit.notice import Notices
 from ingest.emit.principal import Principal
 from ingest.emit.rules import first_match, is_kept
 from ingest.emit.scope import Place, locate
@@ -21,16 +22,28 @@ from ingest.emit.trace import trace_id
 from ingest.emit.types import Facts
 from schemas.event import Action
 
+# From a scope, or whatever a server interface has in its place, to who called.
+Resolver = Callable[[Any], Principal | None]
+
+_notices = Notices()
 _NOTHING: Facts = {}
 _NONE: tuple[bytes, ...] = ()
 _NO_ROUTE = (404, 405)
 _ACTIONS = frozenset(Action)
 
 
-def snapshot(exchange: Exchange, principal: Principal | None, settings: EmitSettings) -> Draft:
+def snapshot(exchange: Exchange, resolver: Resolver, settings: EmitSettings) -> Draft:
     """A `Snapshot`'s fields: what the request's own thread has to read off, because it may change
-    or be unsafe later."""
+    or be unsafe later. `resolver` is asked who it was, unless the handler has told."""
     scope = exchange.scope
+    facts = exchange.context.facts
+    principal = facts.get("principal") if facts else None
+    if principal is None or not isinstance(principal, Principal):
+        try:
+            principal = resolver(scope)
+        except Exception as error:  # noqa: BLE001 - a service's own code
+            _notices.warn("principal", "activity: no principal: %s", type(error).__name__)
+            principal = None
     if exchange.ordinary and exchange.status:
         status, error_code, noted = exchange.status, None, _NOTHING
     else:
@@ -40,7 +53,6 @@ def snapshot(exchange: Exchange, principal: Principal | None, settings: EmitSett
     for name, value in scope["headers"]:
         if name == b"traceparent":
             traceparents += (value,)
-    facts = exchange.context.facts
     return (
         exchange.started_at // 1000,
         scope.get("method", "GET"),

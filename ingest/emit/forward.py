@@ -9,6 +9,7 @@ import marshal
 import os
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -132,8 +133,9 @@ def read_frame(service: socket.socket, while_waiting: Any) -> Any:
     wanted = LENGTH.size
     while len(data) < wanted:
         try:
-            chunk = service.recv(wanted - len(data))
-        except TimeoutError:
+            # All of it at once: each call waits for the interpreter, which is building events.
+            chunk = service.recv(wanted - len(data), socket.MSG_WAITALL)
+        except BlockingIOError:  # its own timeout, see `main`
             while_waiting()
             continue
         except OSError:
@@ -156,7 +158,10 @@ def main(parts: Parts | None = None) -> None:
     log.addHandler(lines)
     log.propagate = False
     with socket.socket(fileno=int(sys.argv[1])) as service:
-        service.settimeout(_REPORT_S)
+        # The kernel's timeout and not Python's, which asks before each call whether there is data.
+        service.setblocking(True)
+        for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            service.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", int(_REPORT_S), 0))
         config = read_frame(service, lambda: None)
         if config is not None:
             Forwarder(service, config, lines, parts or Parts()).run()

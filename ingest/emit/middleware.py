@@ -4,10 +4,9 @@ import asyncio
 
 from ingest.emit.context import SCOPE_KEY, current
 from ingest.emit.describe import snapshot
-from ingest.emit.draft import Draft
 from ingest.emit.exchange import Exchange
 from ingest.emit.notice import Notices
-from ingest.emit.principal import Principal, PrincipalResolver, from_scope
+from ingest.emit.principal import PrincipalResolver, from_scope
 from ingest.emit.protocol import Publisher
 from ingest.emit.publisher import KafkaPublisher
 from ingest.emit.settings import EmitSettings
@@ -38,6 +37,9 @@ class ActivityMiddleware:
         self.settings = settings or EmitSettings()
         self.publisher = publisher or KafkaPublisher(emit=self.settings)
         self._principal = principal
+        # Bound once, and not in each request.
+        self._publish = self.publisher.publish
+        self._done = self._hand_over
         self._commit = self._stored if self.publisher.before_response else None
         self._notices = Notices()
         self._open: set[Exchange] = set()
@@ -55,11 +57,11 @@ class ActivityMiddleware:
                 await self.app(scope, receive, send)
             return
         if kind == "http":
-            exchange = Exchange(scope, receive, send, self._hand_over, self._commit)
+            exchange = Exchange(scope, receive, send, self._done, self._commit)
         else:
-            exchange = Connection(scope, receive, send, self._hand_over)
-        scope[SCOPE_KEY] = exchange.context
-        token = current.set(exchange.context)
+            exchange = Connection(scope, receive, send, self._done)
+        context = scope[SCOPE_KEY] = exchange.context
+        token = current.set(context)
         self._open.add(exchange)
         try:
             await self.app(scope, exchange.receive, exchange.send)
@@ -74,7 +76,7 @@ class ActivityMiddleware:
 
     def _hand_over(self, exchange: Exchange) -> None:
         try:
-            self.publisher.publish(self._draft(exchange))
+            self._publish(snapshot(exchange, self._principal, self.settings))
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
 
@@ -86,23 +88,12 @@ class ActivityMiddleware:
             loop.call_soon_threadsafe(stored.set)
 
         try:
-            if self.publisher.publish(self._draft(exchange), tell):
+            draft = snapshot(exchange, self._principal, self.settings)
+            if self._publish(draft, tell):
                 async with asyncio.timeout(_COMMIT_S):
                     await stored.wait()
         except Exception as error:  # noqa: BLE001 - a slow disk must not take the service down
             self._notices.warn("commit", "response sent before its event: %s", type(error).__name__)
-
-    def _draft(self, exchange: Exchange) -> Draft:
-        facts = exchange.context.facts
-        who = facts.get("principal") if facts else None
-        if who is None or not isinstance(who, Principal):
-            # Here and not on the publisher's thread: a resolver may use objects of this one.
-            try:
-                who = self._principal(exchange.scope)
-            except Exception as error:  # noqa: BLE001 - a service's own code
-                self._notices.warn("principal", "activity: no principal: %s", type(error).__name__)
-                who = None
-        return snapshot(exchange, who, self.settings)
 
     def _cut_off(self) -> None:
         """Requests that the server will not wait for: granian ends with their tasks unfinished."""

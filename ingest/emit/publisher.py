@@ -78,11 +78,11 @@ class KafkaPublisher:
         # `isinstance` first would ask pydantic, for half a microsecond.
         if type(draft) is not tuple and isinstance(draft, ActivityEvent):
             draft = (draft.key(), draft.to_json())
-        queue, counts = self._queue, self._counts
+        queue = self._queue
         if len(queue) >= self._bound:
             with self._lock:
-                counts.dropped += 1
-                self._tally.counters[DROPPED] = counts.dropped
+                self._counts.dropped += 1
+                self._tally.counters[DROPPED] = self._counts.dropped
             return False
         self._tally.counters[ACCEPTED] += 1  # and append, with no call in between: see Tally.follow
         queue.append(draft if stored is None else Committed(draft, stored))

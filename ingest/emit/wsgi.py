@@ -78,8 +78,8 @@ class ActivityWSGIMiddleware:
 
     def _hand_over(self, exchange: Exchange, environ: Environ) -> None:
         try:
-            who = exchange.context.facts.get("principal") or self._principal(environ)
-            self.publisher.publish(snapshot(exchange, who, self.settings))
+            draft = snapshot(exchange, lambda _: self._principal(environ), self.settings)
+            self.publisher.publish(draft)
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
 
