@@ -139,7 +139,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.emit", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="of each kind, while all is well")
     parser.add_argument("--seconds", type=int, default=3, help="of each round")
-    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument(
+        "--connections",
+        type=int,
+        default=16,
+        help="too few, and the service waits for the generator, which shares its core",
+    )
     parser.add_argument("--think-ms", type=int, default=0, help="0: as fast as it goes")
     parser.add_argument(
         "--tries", type=int, default=3, help="a round is repeated while others use the machine"
