@@ -57,10 +57,13 @@ class Tally:
             _make(folder)
             path = folder / f"{_prefix(spool)}{producer_id}.tally"
             handle = _open(path, os.O_CREAT | os.O_EXCL)
-            # Written and not only reserved: what is there cannot be refused later.
-            handle.write(
-                bytes(_COUNTERS) + producer_id.encode("utf-8").ljust(_SIZE - _COUNTERS, b"\0")
-            )
+            name = producer_id.encode("utf-8").ljust(_SIZE - _COUNTERS, b"\0")
+            try:  # written and not only reserved: what is there cannot be refused later
+                handle.write(bytes(_COUNTERS) + name)
+            except OSError:
+                handle.close()
+                path.unlink(missing_ok=True)
+                raise
             return cls(path, handle)
         return cls()
 
@@ -122,8 +125,13 @@ def unclosed(folder: Path, spool: Path) -> Iterator[Tally]:
     with contextlib.suppress(OSError):
         _make(folder)
         for path in sorted(folder.glob(f"{_prefix(spool)}*.tally")):
-            with contextlib.suppress(OSError, ValueError):
-                tally = Tally(path, _open(path))
+            with contextlib.suppress(OSError):
+                handle = _open(path)
+                if os.fstat(handle.fileno()).st_size < _SIZE:  # killed when it had just begun
+                    handle.close()
+                    path.unlink(missing_ok=True)
+                    continue
+                tally = Tally(path, handle)
                 if tally.next_seq > 0:
                     yield tally
                 else:

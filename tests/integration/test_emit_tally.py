@@ -194,6 +194,18 @@ async def test_a_burst_that_fills_the_queue_at_once_counts_from_its_beginning(
     assert not left(tallies)
 
 
+async def test_what_is_half_written_is_removed(tmp_path: Path, tallies: Path) -> None:
+    spool = tmp_path / "spool"
+    await killed(spool, "thread")
+    [tally] = left(tallies)
+    os.truncate(tally, 0)
+    with publisher(spool) as heir:
+        heir.record(org_id="o1", action="read")
+        await until(lambda: len(events_of(spool)) == 11)
+    assert [one["seq"] for one in events_of(spool) if one["action"] == "read"] == [0]
+    assert not left(tallies)
+
+
 @pytest.fixture
 def everybodys(tallies: Path) -> Path:
     tallies.mkdir()
