@@ -140,10 +140,12 @@ class Builder:
 
     def _shared_of(self, method: str, path: str, root_path: str, *others: Any) -> Shared | None:
         params, status, error_code, principal = others
-        where = method, path, root_path, dict(params)
-        facts = self._facts(
-            Snapshot(0, *where, [], b"", status, error_code, 0.0, {}, principal, {})
+        seen = Snapshot(
+            *(0, method, path, root_path, dict(params), status, 0.0),
+            error_code=error_code,
+            principal=principal,
         )
+        facts = self._facts(seen)
         return None if facts is None else shared(facts)
 
     def _facts(self, seen: Snapshot) -> Facts | None:

@@ -14,7 +14,7 @@ from ingest.emit.action import action_of
 from ingest.emit.draft import Draft, Snapshot, text
 from ingest.emit.exchange import Exchange
 from ingest.emit.notice import Notices
-from ingest.emit.principal import Principal
+from ingest.emit.principal import Principal, from_scope
 from ingest.emit.rules import first_match, is_kept
 from ingest.emit.scope import Place, locate
 from ingest.emit.settings import EmitSettings
@@ -37,36 +37,42 @@ def snapshot(exchange: Exchange, resolver: Resolver, settings: EmitSettings) -> 
     or be unsafe later. `resolver` is asked who it was, unless the handler has told."""
     scope = exchange.scope
     facts = exchange.context.facts
-    principal = facts.get("principal") if facts else None
-    if principal is None or not isinstance(principal, Principal):
+    principal = None
+    if facts and isinstance(told := facts.get("principal"), Principal):
+        principal = told
+    # The default resolver is not called where there is nothing that it could find.
+    elif resolver is not from_scope or scope.get("state") or scope.get("user"):
         try:
             principal = resolver(scope)
         except Exception as error:  # noqa: BLE001 - a service's own code
             _notices.warn("principal", "activity: no principal: %s", type(error).__name__)
-            principal = None
-    if exchange.ordinary and exchange.status:
-        status, error_code, noted = exchange.status, None, _NOTHING
-    else:
-        status, error_code = exchange.outcome()
-        noted = exchange.noted()
     traceparents = _NONE
     for name, value in scope["headers"]:
         if name == b"traceparent":
             traceparents += (value,)
-    return (
+    seen = (
         exchange.started_at // 1000,
         scope.get("method", "GET"),
         exchange.path,
         exchange.root_path,
         scope.get("path_params") or _NOTHING,
-        traceparents,
-        scope.get("query_string", b"")[:8192] if settings.query_allow else b"",
-        status,
-        error_code,
+        exchange.status,
         (exchange.finished_at - exchange.started) * 1000,
+    )
+    error_code, noted = None, _NOTHING
+    if not (exchange.ordinary and exchange.status):
+        status, error_code = exchange.outcome()
+        seen, noted = (*seen[:5], status, seen[6]), exchange.noted()
+    elif principal is None and not (facts or traceparents or settings.query_allow):
+        return seen
+    return (
+        *seen,
+        error_code,
         noted,
         None if principal is None else as_tuple(principal),
         plain(facts) if facts else _NOTHING,
+        traceparents,
+        scope.get("query_string", b"")[:8192] if settings.query_allow else b"",
     )
 
 

@@ -14,22 +14,28 @@ from ingest.emit.types import Facts
 Draft = tuple[Any, ...] | Facts
 
 
+_NOTHING: Facts = {}
+
+
 class Snapshot(NamedTuple):
-    """One finished exchange in plain values."""
+    """One finished exchange in plain values. Of most of them the first ones are all there is."""
 
     timestamp_us: int
     method: str
     path: str
     root_path: str
     path_params: dict[str, Any]
-    traceparents: list[bytes]
-    query_string: bytes
     status_code: int
-    error_code: str | None
     duration_ms: float
-    noted: Facts  # facts of the exchange that go to `metadata`
-    principal: tuple[Any, ...] | None
-    added: Facts  # by the handler
+    error_code: str | None = None
+    noted: Facts = _NOTHING  # facts of the exchange that go to `metadata`
+    principal: tuple[Any, ...] | None = None
+    added: Facts = _NOTHING  # by the handler
+    traceparents: Sequence[bytes] = ()
+    query_string: bytes = b""
+
+
+_SHORT = 7  # fields without a default
 
 
 class Committed:
@@ -62,7 +68,7 @@ def unpack_all(packed: bytes) -> list[Draft]:
 
 
 def _plain(draft: Draft) -> Draft:
-    if isinstance(draft, tuple) and len(draft) == len(Snapshot._fields):
+    if isinstance(draft, tuple) and len(draft) >= _SHORT:
         seen = Snapshot(*draft)
         params = {name: text(value) for name, value in seen.path_params.items()}
         who = seen.principal and tuple(map(text, seen.principal))

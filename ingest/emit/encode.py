@@ -55,9 +55,14 @@ def encode(common: Shared, producer_id: str, seq: int, own: Own) -> Message:
     value = (
         f'{{"schema_version":{SCHEMA_VERSION},"id":"{_uuid7(timestamp_us // 1000)}"'
         f',"timestamp":"{rfc3339(timestamp_us)}",{trace}"duration_ms":{duration_ms!r}'
-        f',"producer_id":{_to_json(producer_id)},"seq":{seq},{common.json}'
+        f',"producer_id":{_quoted(producer_id)},"seq":{seq},{common.json}'
     )
     return Message(common.key, value.encode("ascii"))
+
+
+@lru_cache(maxsize=16)
+def _quoted(producer_id: str) -> str:
+    return _to_json(producer_id)
 
 
 def _uuid7(now_ms: int) -> str:

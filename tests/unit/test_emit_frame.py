@@ -51,6 +51,14 @@ def test_ids_that_are_objects_go_as_text_and_so_do_the_others_beside_them() -> N
     assert found[1].principal == (str(ID), "Role.ADMIN", None)
 
 
+def test_a_short_draft_is_one_with_the_defaults() -> None:
+    short = (1, "GET", "/", "", {"org_id": "o1", "app_id": ID}, 200, 1.5)
+    [found] = drafts_of(frame_of(0, [short]))
+    assert Snapshot(*found) == Snapshot(*short)._replace(
+        path_params={"org_id": "o1", "app_id": str(ID)}
+    )
+
+
 def test_a_draft_that_no_frame_can_hold_is_a_counted_gap_and_its_neighbours_go_through() -> None:
     drafts = drafts_of(frame_of(0, [seen(), seen(method=object()), seen()]))
     counts = Counts()
