@@ -26,8 +26,8 @@ from ingest.emit.spool import SpoolUnavailable, open_spool
 from ingest.emit.tally import unclosed
 
 _FLUSH = 200  # events per spool commit
-# ... and while more wait than two of them: a disk that takes 20 ms for each must not be why the
-# queue is full. In a process of its own: in a thread so many take longer than an event may wait.
+# ... and while more wait than two of them: fewer commits where each is slow (docs/adr/0003). In a
+# process of its own: in a thread so many take longer than an event may wait.
 _FLUSH_BEHIND = 1_000
 # Events built in one go, and the pause after them: while this thread computes, the application's
 # waits for the interpreter, at worst 5 ms. In a process of its own it may wait for the processor:
