@@ -8,17 +8,12 @@ drops it at any death, so who can take the lock knows that the owner is gone, an
 """
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows: no spool, memory only
-    fcntl = None  # type: ignore[assignment]
+from ingest.emit.lockfile import lock
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -49,7 +44,7 @@ class Spool:
         """Lock and open. Raises BlockingIOError if its owner lives, SpoolUnavailable otherwise."""
         self.path = path
         self._max_bytes = max_bytes
-        self._lock = _lock(path.with_suffix(".lock"), create=create)
+        self._lock = lock(path.with_suffix(".lock"), create=create)
         try:
             # The publisher opens it on its thread and the fork handler lets go of it on another.
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -168,19 +163,3 @@ def remove(path: Path) -> None:
     for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), path.with_suffix(".lock")):
         with contextlib.suppress(OSError):
             name.unlink(missing_ok=True)
-
-
-def _lock(path: Path, *, create: bool) -> IO[bytes]:
-    if fcntl is None:  # pragma: no cover
-        raise SpoolUnavailable("no file locks on this system")
-    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-    handle = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Taken on a file that its last owner removed in between: a lock on nothing.
-        if os.fstat(handle.fileno()).st_nlink == 0:
-            raise BlockingIOError("the spool is gone")
-    except OSError:
-        handle.close()
-        raise
-    return handle

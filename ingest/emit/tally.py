@@ -21,10 +21,7 @@ from collections.abc import Iterator, MutableSequence, Sized
 from pathlib import Path
 from typing import IO
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows: no shared memory of this kind either
-    fcntl = None  # type: ignore[assignment]
+from ingest.emit.lockfile import lock, unlock
 
 # Places in `counters`: events taken over and turned away so far, how many of both were before this
 # sequence, and how many of its own got no number of it.
@@ -56,7 +53,7 @@ class Tally:
         with contextlib.suppress(OSError):
             _make(folder)
             path = folder / f"{_prefix(spool)}{producer_id}.tally"
-            handle = _open(path, os.O_CREAT | os.O_EXCL)
+            handle = lock(path, create=True)
             name = producer_id.encode("utf-8").ljust(_SIZE - _COUNTERS, b"\0")
             try:  # written and not only reserved: what is there cannot be refused later
                 handle.write(bytes(_COUNTERS) + name)
@@ -106,9 +103,7 @@ class Tally:
         """Its publisher has ended. The counters stay: a thread may be counting."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            # Said and not only closed: the map holds the lock as well.
-            fcntl.flock(handle, fcntl.LOCK_UN)
-            handle.close()
+            unlock(handle)
 
     def abandon_after_fork(self) -> None:
         """In a forked child: the lock is the parent's, for as long as that lives."""
@@ -126,7 +121,7 @@ def unclosed(folder: Path, spool: Path) -> Iterator[Tally]:
         _make(folder)
         for path in sorted(folder.glob(f"{_prefix(spool)}*.tally")):
             with contextlib.suppress(OSError):
-                handle = _open(path)
+                handle = lock(path, create=False)
                 if os.fstat(handle.fileno()).st_size < _SIZE:  # killed when it had just begun
                     handle.close()
                     path.unlink(missing_ok=True)
@@ -144,25 +139,10 @@ def _prefix(spool: Path) -> str:
 
 def _make(folder: Path) -> None:
     """Raises OSError where it would not be ours alone: /dev/shm is everybody's."""
-    if fcntl is None:  # pragma: no cover
-        raise OSError("no file locks on this system")
+    if not hasattr(os, "geteuid"):  # pragma: no cover - Windows
+        raise OSError("no shared memory of this kind")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise PermissionError(f"{folder} is not ours")
-
-
-def _open(path: Path, flags: int = 0) -> IO[bytes]:
-    """Open and lock. Raises OSError, BlockingIOError if its owner lives."""
-    handle = os.fdopen(
-        os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600), "r+b", buffering=0
-    )
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(handle.fileno()).st_nlink == 0:  # removed in between
-            raise BlockingIOError("the tally is gone")
-    except OSError:
-        handle.close()
-        raise
-    return handle
