@@ -6,7 +6,7 @@
 
 import random
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ingest.emit import redact
@@ -14,16 +14,13 @@ from ingest.emit.action import action_of
 from ingest.emit.draft import Draft, Snapshot, text
 from ingest.emit.exchange import Exchange
 from ingest.emit.notice import Notices
-from ingest.emit.principal import Principal, from_scope
+from ingest.emit.principal import Principal, PrincipalResolver, from_scope
 from ingest.emit.rules import first_match, is_kept
 from ingest.emit.scope import Place, locate
 from ingest.emit.settings import EmitSettings
 from ingest.emit.trace import trace_id
 from ingest.emit.types import Facts
 from schemas.event import Action
-
-# From a scope, or whatever a server interface has in its place, to who called.
-Resolver = Callable[[Any], Principal | None]
 
 _notices = Notices()
 _NOTHING: Facts = {}
@@ -32,7 +29,7 @@ _NO_ROUTE = (404, 405)
 _ACTIONS = frozenset(Action)
 
 
-def snapshot(exchange: Exchange, resolver: Resolver, settings: EmitSettings) -> Draft:
+def snapshot(exchange: Exchange, resolver: PrincipalResolver, settings: EmitSettings) -> Draft:
     """A `Snapshot`'s fields: what the request's own thread has to read off, because it may change
     or be unsafe later. `resolver` is asked who it was, unless the handler has told."""
     scope = exchange.scope

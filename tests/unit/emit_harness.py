@@ -67,6 +67,26 @@ class Harness:
         return event
 
 
+def builder_of(
+    queue: "deque[Draft | Committed]",
+    settings: EmitSettings | None = None,
+    *,
+    producer_id: str = "p",
+    hook: Hook | None = None,
+    counts: Counts | None = None,
+    tally: Tally | None = None,
+) -> Builder:
+    return Builder(
+        queue=queue,
+        producer_id=producer_id,
+        settings=settings or EmitSettings(),
+        hook=hook,
+        counts=counts or Counts(),
+        notices=Notices(),
+        tally=tally or Tally(),
+    )
+
+
 def built(
     queue: "deque[Draft | Committed]",
     settings: EmitSettings | None = None,
@@ -76,15 +96,7 @@ def built(
     counts: Counts | None = None,
 ) -> list[KafkaMessage]:
     """The messages of all drafts in the queue."""
-    builder = Builder(
-        queue=queue,
-        producer_id=producer_id,
-        settings=settings or EmitSettings(),
-        hook=hook,
-        counts=counts or Counts(),
-        notices=Notices(),
-        tally=Tally(),
-    )
+    builder = builder_of(queue, settings, producer_id=producer_id, hook=hook, counts=counts)
     return builder.take(len(queue))[0]
 
 

@@ -5,13 +5,10 @@ import threading
 from collections import deque
 from typing import Any
 
-from ingest.emit import KafkaPublisher, KafkaSettings, SpoolSettings
-from ingest.emit.builder import Builder, Hook
-from ingest.emit.counts import Counts
+from ingest.emit import EmitSettings, KafkaPublisher, KafkaSettings, SpoolSettings
 from ingest.emit.draft import Committed, Draft
-from ingest.emit.notice import Notices
-from ingest.emit.settings import EmitSettings
 from ingest.emit.tally import ACCEPTED, Tally
+from tests.unit.emit_harness import builder_of
 
 FACTS = {
     "timestamp_us": 1_700_000_000_000_000,
@@ -27,18 +24,10 @@ FACTS = {
 class Numbering:
     """A builder, and what it makes of some equal events."""
 
-    def __init__(self, hook: Hook | None = None) -> None:
+    def __init__(self) -> None:
         self.queue: deque[Draft | Committed] = deque()
         self.tally = Tally()
-        self.builder = Builder(
-            queue=self.queue,
-            producer_id="mine",
-            settings=EmitSettings(),
-            hook=hook,
-            counts=Counts(),
-            notices=Notices(),
-            tally=self.tally,
-        )
+        self.builder = builder_of(self.queue, producer_id="mine", tally=self.tally)
 
     def events(self, *facts: dict[str, Any]) -> list[tuple[str, int]]:
         for one in facts:
