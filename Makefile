@@ -6,20 +6,20 @@ BIN := .venv/bin
 .PHONY: run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query bench-freshness bench-fairness vegeta
 
 run: setup ## the whole pipeline in the foreground, with a burst of real requests
-	@$(BIN)/python -m deploy.run
+	@$(BIN)/python -m activity_deploy.run
 
 setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
 
-.venv/.stamp: requirements.lock pyproject.toml
+.venv/.stamp: requirements.lock pyproject.toml ingest/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "activity: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "activity: installing the Python packages of requirements.lock ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable ingest --editable .
 	@touch $@
 
 jars: setup ## Apache Kafka's jars, fetched once by Maven
-	@$(BIN)/python -m deploy.kafka.jars
+	@$(BIN)/python -m activity_deploy.kafka.jars
 
 test: jars ## unit, SQL on the real engine, integration on real Kafka
 	$(BIN)/python -m pytest
@@ -61,12 +61,12 @@ format: setup
 
 lock: ## renew requirements.lock after a change of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-package activity-pipeline --no-header --quiet --output-file requirements.lock
+	  --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet --output-file requirements.lock
 
 schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, AsyncAPI
-	$(BIN)/python -m schemas > schemas/activity-event.v1.schema.json
-	$(BIN)/python -m query_api openapi > query_api/openapi.json
-	$(BIN)/python -m ingest asyncapi > ingest/asyncapi.json
+	$(BIN)/python -m activity_schemas > schemas/activity-event.v1.schema.json
+	$(BIN)/python -m activity_api openapi > schemas/openapi.json
+	$(BIN)/python -m activity_consume asyncapi > schemas/asyncapi.json
 
 clean: ## remove the local pipeline's state (not the packages and jars)
 	rm -rf .state

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.clickhouse", "tests.fixtures.kafka", "tests.fixtures.consumer"]
+pytest_plugins = ["tests.support.clickhouse", "tests.support.kafka", "tests.support.consumer"]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -16,11 +16,11 @@ from pathlib import Path
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from deploy.clickhouse.handles import quote
-from deploy.process import Process
-from schemas.event import ActivityEvent
+from activity_deploy.clickhouse.connections import quote
+from activity_deploy.process.process import Process
+from activity_schemas.event import ActivityEvent
 from tests.bench.fill import Filled
-from tests.fixtures.wait import wait_until
+from tests.support.wait import wait_until
 
 _START_PATIENCE_SECONDS = 60
 
@@ -46,7 +46,7 @@ class Arm:
 
 @asynccontextmanager
 async def ours(filled: Filled, place: Place) -> AsyncIterator[Process]:
-    """`python -m ingest consume` with its defaults."""
+    """`python -m activity_consume consume` with its defaults."""
     environment = {
         "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": filled.bootstrap,
         "ACTIVITY_KAFKA_TOPIC": filled.topic,
@@ -56,7 +56,7 @@ async def ours(filled: Filled, place: Place) -> AsyncIterator[Process]:
         "ACTIVITY_CLICKHOUSE_DATABASE": place.database,
         "ACTIVITY_CONSUMER_PORT": "0",
     }
-    async with _program("ingest", ["consume"], environment, place, "consuming") as process:
+    async with _program("activity_consume", [], environment, place, "consuming") as process:
         yield process
 
 

@@ -16,16 +16,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.kafka.broker import KafkaBroker
-from deploy.kafka.topics import Topic, create
-from deploy.problem import Problem
+from activity_deploy.errors import Problem
+from activity_deploy.kafka.broker import KafkaBroker
+from activity_deploy.kafka.topics import Topic, create
 from tests.bench.emit_disk import slow_disk
 from tests.bench.emit_ledger import arrived
 from tests.bench.emit_load import load, wrk
 from tests.bench.emit_machine import busy_s, cpu_s
 from tests.bench.emit_observed import Observed
 from tests.bench.emit_report import Report, Round
-from tests.fixtures.wait import wait_until
+from tests.support.wait import wait_until
 
 PARTITIONS = 4
 _DELIVERY_S = 1800.0

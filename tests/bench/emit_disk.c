@@ -20,7 +20,7 @@ __attribute__((constructor)) static void begin(void) {
     size_t length = file ? fread(line, 1, sizeof line - 1, file) : 0;
     if (file) fclose(file);
     /* The observed service writes sockets, which a look at each file name would slow down. */
-    if (!memmem(line, length, "ingest.emit.forward", 19)) return;
+    if (!memmem(line, length, "activity_emit.forwarder", 23)) return;
     const char *write_text = getenv("SLOW_DISK_WRITE_US"), *sync_text = getenv("SLOW_DISK_SYNC_US");
     write_us = write_text ? atol(write_text) : 0;
     sync_us = sync_text ? atol(sync_text) : 0;

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.problem import Problem
+from activity_deploy.errors import Problem
 
 SYNC_MS, WRITE_US = 300, 200
 _SHIM = Path(__file__).with_suffix(".c")
@@ -31,7 +31,7 @@ def slow_disk(spool: Path, scratch: Path) -> dict[str, str]:
     }
     spool.mkdir(parents=True)
     program = (
-        "import os, sys, time  # ingest.emit.forward\n"
+        "import os, sys, time  # activity_emit.forwarder\n"
         "file = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)\n"
         "began = time.perf_counter()\n"
         "os.fsync(file)\n"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 
-from deploy.problem import Problem
-from ingest.emit import RESENT_HEADER
+from activity_deploy.errors import Problem
+from activity_emit import RESENT_HEADER
 
 _FACTS = re.compile(rb'"id":"([0-9a-f-]{36})".*"producer_id":"([^"]+)","seq":(\d+)')
 

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.problem import Problem
+from activity_deploy.errors import Problem
 from tests.bench.emit_service import PATH
 
 # wrk tells percentiles for people; its script interface tells them as numbers.

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 
-from deploy.ports import free_ports
-from deploy.problem import Problem
-from deploy.process import Process
+from activity_deploy.errors import Problem
+from activity_deploy.process.ports import free_ports
+from activity_deploy.process.process import Process
 from tests.bench.emit_load import service_core
 from tests.bench.emit_machine import cpu_s, rss_mb
-from tests.fixtures.wait import wait_until
+from tests.support.wait import wait_until
 
 
 @dataclass(frozen=True, slots=True)

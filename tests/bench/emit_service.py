@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from ingest.emit import ActivityMiddleware, KafkaPublisher
+from activity_emit import ActivityMiddleware, KafkaPublisher
 
 # printf's form: which workspace, which app
 PATH = "/v1/orgs/acme/workspaces/w%d/apps/a%d"

@@ -20,11 +20,11 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from deploy.migrate import migrate
+from activity_deploy.migrate import migrate
 from tests.bench.query_arms import our_api
 from tests.bench.query_load import Latency, Vegeta
-from tests.fixtures.clickhouse import ClickHouseServer, connect
-from tests.fixtures.query import bearer, insert, row
+from tests.support.clickhouse import ClickHouseServer, connect
+from tests.support.query import bearer, insert, row
 
 _DATABASE = "fairness"
 _MOST = 2.0

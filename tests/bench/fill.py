@@ -9,7 +9,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from deploy.kafka.topics import Topic, create
+from activity_deploy.kafka.topics import Topic, create
 from tests.bench.events import Event, Events
 
 PARTITIONS = 4

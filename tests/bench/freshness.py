@@ -21,18 +21,18 @@ from statistics import quantiles
 import httpx
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from deploy.kafka.broker import KafkaBroker
-from deploy.kafka.topics import Topic, create
-from deploy.migrate import migrate
-from deploy.ports import free_ports
-from deploy.process import Process
-from schemas.event import TOPIC
+from activity_deploy.kafka.broker import KafkaBroker
+from activity_deploy.kafka.topics import Topic, create
+from activity_deploy.migrate import migrate
+from activity_deploy.process.ports import free_ports
+from activity_deploy.process.process import Process
+from activity_schemas.event import TOPIC
 from tests.bench.emit_observed import Observed
 from tests.bench.query_load import Vegeta
-from tests.fixtures.clickhouse import ClickHouseServer, connect
-from tests.fixtures.consumer import Consumer
-from tests.fixtures.query import KEY, bearer
-from tests.fixtures.wait import wait_until
+from tests.support.clickhouse import ClickHouseServer, connect
+from tests.support.consumer import Consumer
+from tests.support.query import KEY, bearer
+from tests.support.wait import wait_until
 
 _DATABASE = "freshness"
 _PARTITIONS = 4
@@ -83,7 +83,7 @@ async def pipeline(directory: Path) -> AsyncIterator[Pipeline]:
         [port] = free_ports(1)
         api = Process(
             "query-api",
-            [sys.executable, "-m", "query_api", "serve"],
+            [sys.executable, "-m", "activity_api", "serve"],
             directory / "api.log",
             {
                 "ACTIVITY_CLICKHOUSE_URL": engine.url,

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from deploy.kafka.broker import KafkaBroker
+from activity_deploy.kafka.broker import KafkaBroker
 from tests.bench.arms import ARMS, Arm
 from tests.bench.events import Events
 from tests.bench.fill import Filled, fill

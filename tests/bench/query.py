@@ -19,16 +19,16 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from deploy.generate import Platform
-from deploy.migrate import migrate
-from query_api.filter import ActivityFilter
-from query_api.listing import first_page
-from query_api.query import Query
-from query_api.summary import last_hours, summary_of
+from activity_api.queries.filter import ActivityFilter
+from activity_api.queries.listing import first_page
+from activity_api.queries.query import Query
+from activity_api.queries.summary import last_hours, summary_of
+from activity_deploy.generate import Platform
+from activity_deploy.migrate import migrate
 from tests.bench.query_arms import ARMS, Arms, arms, engine
 from tests.bench.query_load import Latency, Vegeta
 from tests.bench.query_mix import Asked, asked, kinds, mix
-from tests.fixtures.clickhouse import connect
+from tests.support.clickhouse import connect
 
 _LARGEST = "org-0001"
 _CACHES = ("MARK", "INDEX MARK", "UNCOMPRESSED", "INDEX UNCOMPRESSED", "QUERY CONDITION")
@@ -88,7 +88,7 @@ async def _filled(url: str, rows: int) -> str:
 
 async def _settled(client: AsyncClient) -> None:
     """Past months in one part a bucket each, as the table does by itself an hour after their last
-    event (deploy/migrations/0001). The current month stays as inserts have left it."""
+    event (migration 0001). The current month stays as inserts have left it."""
     past = await client.query(
         "SELECT _partition_id FROM events GROUP BY _partition_id"
         " HAVING uniqExact(_part) > 1 AND max(timestamp) < toStartOfMonth(now())"

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-from deploy.process import Process
+from activity_deploy.process.process import Process
 from tests.bench.query_mix import Asked
-from tests.fixtures.clickhouse import ClickHouseServer
-from tests.fixtures.query import KEY
-from tests.fixtures.wait import wait_until
+from tests.support.clickhouse import ClickHouseServer
+from tests.support.query import KEY
+from tests.support.wait import wait_until
 
 ARMS = ("ours", "engine", "tutorial")
 
@@ -63,7 +63,7 @@ async def our_api(
         "ACTIVITY_LIMIT_CONCURRENT": "10000",
         **{f"ACTIVITY_CLICKHOUSE_{name.upper()}": value for name, value in settings.items()},
     }
-    command = [sys.executable, "-m", "query_api", "serve"]
+    command = [sys.executable, "-m", "activity_api", "serve"]
     process = Process("ours", command, directory / "ours.log", variables)
     async with _served(process, "listening on ") as served:
         yield served, variables

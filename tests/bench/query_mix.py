@@ -11,11 +11,11 @@ from urllib.parse import quote, urlencode
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from query_api.filter import ActivityFilter
-from query_api.listing import first_page
-from query_api.query import Query
-from query_api.summary import last_hours, summary_of
-from tests.fixtures.query import bearer
+from activity_api.queries.filter import ActivityFilter
+from activity_api.queries.listing import first_page
+from activity_api.queries.query import Query
+from activity_api.queries.summary import last_hours, summary_of
+from tests.support.query import bearer
 
 # Of a hundred requests; the columns of the event that the filter takes its values from.
 _LISTS: dict[str, tuple[int, tuple[str, ...], str]] = {

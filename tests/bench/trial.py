@@ -8,13 +8,13 @@ from pathlib import Path
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from deploy.migrate import migrate
-from deploy.process import Process
+from activity_deploy.migrate import migrate
+from activity_deploy.process.process import Process
 from tests.bench.arms import Arm, Place
 from tests.bench.fill import Filled
 from tests.bench.usage import Usage, peak_rss_mb
-from tests.fixtures.clickhouse import ClickHouseServer, connect
-from tests.fixtures.wait import wait_until
+from tests.support.clickhouse import ClickHouseServer, connect
+from tests.support.wait import wait_until
 
 _DATABASE = "bench"
 _PATIENCE_SECONDS = 900

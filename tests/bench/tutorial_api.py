@@ -14,7 +14,7 @@ import jwt
 import orjson
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 
-from schemas.answers import Activity, ActivityPage, ActivitySummary
+from activity_schemas.answers import Activity, ActivityPage, ActivitySummary
 
 _COLUMNS = ", ".join(Activity.model_fields)
 

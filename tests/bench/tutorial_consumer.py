@@ -14,7 +14,7 @@ from faststream import FastStream
 from faststream.kafka import KafkaBroker
 from pydantic import ConfigDict
 
-from schemas.event import ActivityEvent
+from activity_schemas.event import ActivityEvent
 
 
 class Activity(ActivityEvent):

@@ -10,7 +10,7 @@ from tests.chaos.emitting import Emitting
 from tests.chaos.protocols import INSERT_APPLIED, PRODUCED
 from tests.chaos.proxy import Connection
 from tests.chaos.run import Run
-from tests.fixtures.wait import wait_until
+from tests.support.wait import wait_until
 
 _RATE = 150.0
 

@@ -8,7 +8,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from ingest.emit import ActivityMiddleware, KafkaPublisher
+from activity_emit import ActivityMiddleware, KafkaPublisher
 from tests.chaos.emit_unprotected import PARTS
 
 

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ingest.emit.builder import Builder
-from ingest.emit.encode import Message
-from ingest.emit.forward import main
-from ingest.emit.kafka import KafkaSender
-from ingest.emit.outbox import Batch, Outbox
-from ingest.emit.parts import Parts
+from activity_emit.assembly import Parts
+from activity_emit.delivery.kafka_sender import KafkaSender
+from activity_emit.delivery.outbox import Batch, Outbox
+from activity_emit.event.builder import Builder
+from activity_emit.event.encode import Message
+from activity_emit.forwarder.__main__ import main
 
 
 class NeverAdopts(Outbox):

@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx
 
-from deploy.ports import HOST, free_ports
-from deploy.process import Process
-from schemas.uuid7 import uuid7
+from activity_deploy.process.ports import HOST, free_ports
+from activity_deploy.process.process import Process
+from activity_schemas.uuid7 import uuid7
 from tests.chaos.emit_unprotected import SETTINGS
 from tests.chaos.run import ORGS, Run
-from tests.fixtures.wait import wait_until
+from tests.support.wait import wait_until
 
 # What a service that is killed outright may lose: the events of its last 20 ms (`flush_ms`), and
 # of the time by which a busy machine's scheduler is late.

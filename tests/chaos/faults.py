@@ -36,8 +36,8 @@ from tests.chaos.protocols import (
 )
 from tests.chaos.proxy import Connection
 from tests.chaos.run import Run
-from tests.fixtures.consumer import Consumer
-from tests.fixtures.wait import wait_until
+from tests.support.consumer import Consumer
+from tests.support.wait import wait_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from deploy.kafka.topics import Topic, create
-from deploy.process import Process
-from schemas.uuid7 import uuid7
+from activity_deploy.kafka.topics import Topic, create
+from activity_deploy.process.process import Process
+from activity_schemas.uuid7 import uuid7
 from tests.chaos.count import PARTITIONS, Count
 from tests.chaos.ledger import Ledger
 from tests.chaos.proxy import Trap
 from tests.chaos.stack import DATABASE, Stack
 from tests.chaos.unprotected import CONTROLS
-from tests.fixtures.consumer import Consumer, event, message
-from tests.fixtures.wait import wait_until
+from tests.support.consumer import Consumer, event, message
+from tests.support.wait import wait_until
 
 ORGS = 8
 SESSION_TIMEOUT_S = 2.0
@@ -86,7 +86,7 @@ class Run:
             self.stack.proxied_url,
             DATABASE,
             log,
-            program=unprotected if self.without in CONTROLS else ("ingest", "consume"),
+            program=unprotected if self.without in CONTROLS else ("activity_consume",),
             **settings,
         )
         await consumer.process.start()

@@ -12,18 +12,18 @@ import httpx
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from pydantic import SecretStr
 
-from deploy.kafka.broker import KafkaBroker
-from deploy.kafka.cluster import KafkaCluster
-from deploy.kafka.configuration import Node
-from deploy.migrate import migrate
-from deploy.ports import HOST, free_ports
-from deploy.process import Process
-from query_api.settings import TokenSettings
-from query_api.tokens import mint
+from activity_api.auth.tokens import mint
+from activity_api.settings import TokenSettings
+from activity_deploy.kafka.broker import KafkaBroker
+from activity_deploy.kafka.cluster import KafkaCluster
+from activity_deploy.kafka.configuration import Node
+from activity_deploy.migrate import migrate
+from activity_deploy.process.ports import HOST, free_ports
+from activity_deploy.process.process import Process
 from tests.chaos.protocols import ClickHouseWire, KafkaWire
 from tests.chaos.proxy import Proxy
-from tests.fixtures.clickhouse import ClickHouseServer, connect
-from tests.fixtures.wait import wait_until
+from tests.support.clickhouse import ClickHouseServer, connect
+from tests.support.wait import wait_until
 
 DATABASE = "chaos"
 AWAY_S = 6.0
@@ -121,7 +121,7 @@ class Stack:
             "ACTIVITY_JWT_KEY": self._key,
             "ACTIVITY_CURSOR_KEY": self._key,
         }
-        command = [sys.executable, "-m", "query_api", "serve"]
+        command = [sys.executable, "-m", "activity_api", "serve"]
         return Process("query-api", command, self.directory / "api.log", environment)
 
     async def _api_ready(self, api: Process) -> bool:

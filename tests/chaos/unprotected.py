@@ -6,15 +6,15 @@ A fault run with it must show a number above zero; if it does not, the fault was
 import sys
 from collections.abc import Sequence
 
-from ingest.consume.batch import DeadLetter, Source
-from ingest.consume.commits import Commits, Committed
-from ingest.consume.dead_letters import DeadLetters
-from ingest.consume.ids import IdWindow
-from ingest.consume.lease import Lease
-from ingest.consume.main import consume
-from ingest.consume.rows import Chunk, Row
-from ingest.consume.service import Parts
-from ingest.consume.store import EventStore, Progress
+from activity_consume.batching.batch import DeadLetter, Source
+from activity_consume.batching.dedup import IdWindow
+from activity_consume.batching.rows import Chunk, Row
+from activity_consume.consumer import Parts
+from activity_consume.dead_letter.writer import DeadLetters
+from activity_consume.delivery.lease import Lease
+from activity_consume.delivery.offsets import Commits, Committed
+from activity_consume.main import consume
+from activity_consume.sink.clickhouse import EventStore, Progress
 
 _FAR_AWAY_MS = 4_000_000_000_000
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from query_api.openapi import document
+from activity_api.openapi.document import document
 from tests.contract.reference import STATUSES, Operation, Parameter, operations
 
 OPERATIONS = operations()

@@ -1,4 +1,4 @@
-"""`python -m deploy.run` as a child, and who it leaves behind."""
+"""`python -m activity_deploy.run` as a child, and who it leaves behind."""
 
 import asyncio
 import os
@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from deploy.ports import free_ports
-from deploy.process import Process
-from tests.fixtures.wait import wait_until
+from activity_deploy.process.ports import free_ports
+from activity_deploy.process.process import Process
+from tests.support.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
 UP = "running; Ctrl-C stops everything"
@@ -38,7 +38,7 @@ class Launcher:
         """Started; killed at the end if it still runs."""
         process = Process(
             "launcher",
-            [sys.executable, "-m", "deploy.run", *arguments],
+            [sys.executable, "-m", "activity_deploy.run", *arguments],
             self._log,
             {**self.environment, **(environment or {})},
         )

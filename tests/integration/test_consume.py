@@ -5,7 +5,7 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from tests.fixtures.consumer import (
+from tests.support.consumer import (
     NewConsumer,
     event,
     ids,
@@ -15,7 +15,7 @@ from tests.fixtures.consumer import (
     produce_raw,
     rows_arrive,
 )
-from tests.fixtures.wait import wait_until
+from tests.support.wait import wait_until
 
 
 async def test_events_of_all_partitions_arrive_once(

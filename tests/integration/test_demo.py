@@ -11,13 +11,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
-from deploy.burst import Call, calls
-from deploy.demo.app import create_app
-from deploy.keys import token
-from ingest.emit import KafkaPublisher, KafkaSettings, SpoolSettings
-from query_api.settings import TokenSettings
-from schemas.event import ActivityEvent
-from tests.fixtures.wait import wait_until
+from activity_api.settings import TokenSettings
+from activity_deploy.demo.app import create_app
+from activity_deploy.local.sample_traffic import Call, calls
+from activity_deploy.local.secrets import token
+from activity_emit import KafkaPublisher, KafkaSettings, SpoolSettings
+from activity_schemas.event import ActivityEvent
+from tests.support.wait import wait_until
 
 EXECUTE = "/workspaces/search/apps/bot/endpoints/answer/execute"
 

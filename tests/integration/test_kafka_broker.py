@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from deploy.kafka.broker import KafkaBroker
-from deploy.kafka.cluster import KafkaCluster
-from deploy.kafka.topics import Topic, create, delete
-from deploy.ports import free_ports
-from deploy.problem import Problem
+from activity_deploy.errors import Problem
+from activity_deploy.kafka.broker import KafkaBroker
+from activity_deploy.kafka.cluster import KafkaCluster
+from activity_deploy.kafka.topics import Topic, create, delete
+from activity_deploy.process.ports import free_ports
 
 TOPIC = Topic("events", 4, {"retention.ms": "86400000"})
 

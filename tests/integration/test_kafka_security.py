@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from deploy.kafka.broker import KafkaBroker
-from deploy.kafka.configuration import HOST, Node
-from deploy.kafka.topics import Topic, create
-from deploy.ports import free_ports
-from deploy.process import Process
-from tests.fixtures.consumer import Consumer, rows_arrive
-from tests.fixtures.wait import wait_until
+from activity_deploy.kafka.broker import KafkaBroker
+from activity_deploy.kafka.configuration import HOST, Node
+from activity_deploy.kafka.topics import Topic, create
+from activity_deploy.process.ports import free_ports
+from activity_deploy.process.process import Process
+from tests.support.consumer import Consumer, rows_arrive
+from tests.support.wait import wait_until
 
 _EMIT = """
-from ingest.emit import KafkaPublisher
+from activity_emit import KafkaPublisher
 with KafkaPublisher() as events:
     events.record(org_id="acme", action="execute")
 """

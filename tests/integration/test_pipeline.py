@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from deploy.keys import existing, token
-from deploy.state import StateDirectory
-from tests.fixtures.wait import wait_until
+from activity_deploy.local.secrets import existing, token
+from activity_deploy.local.state import StateDirectory
 from tests.integration.launcher import UP, Launcher, says
+from tests.support.wait import wait_until
 
 ORG = "pipeline"
 W1, W2 = "/workspaces/w1", "/workspaces/w2"

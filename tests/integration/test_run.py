@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.wait import wait_until
 from tests.integration.launcher import UP, Launcher, readme, says, shell
+from tests.support.wait import wait_until
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ async def the_readme(launcher: Launcher) -> None:
 async def test_a_killed_child_ends_it_and_is_named(launcher: Launcher) -> None:
     async with launcher.run() as process:
         await says(process, "ClickHouse on")
-        os.kill(launcher.child("deploy.clickhouse"), signal.SIGKILL)
+        os.kill(launcher.child("activity_deploy.clickhouse"), signal.SIGKILL)
         assert await asyncio.wait_for(process.wait(), 10) == 1
     last = process.output()[-1]
     assert last.startswith("activity: clickhouse was killed by SIGKILL, its last line: ")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.kafka.jars import fetch
-from deploy.kafka.java import java
-from deploy.problem import Problem
+from activity_deploy.errors import Problem
+from activity_deploy.kafka.jars import fetch
+from activity_deploy.kafka.java import java
 from tests.integration.launcher import Launcher
 
 

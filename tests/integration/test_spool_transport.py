@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from deploy.ports import free_ports
-from deploy.process import Process
-from ingest.emit import EmitSettings, KafkaPublisher, SpoolSettings
-from ingest.emit.spool import Spool, open_spool
-from ingest.settings import TransportSettings
-from ingest.spool_progress import DIRECTORY
-from tests.fixtures.consumer import event, ids, message, rows_arrive
-from tests.fixtures.wait import wait_until
+from activity_deploy.process.ports import free_ports
+from activity_deploy.process.process import Process
+from activity_emit import EmitSettings, KafkaPublisher, SpoolSettings
+from activity_kafka.settings import TransportSettings
+from activity_spool.progress import DIRECTORY
+from activity_spool.spool import Spool, open_spool
+from tests.support.consumer import event, ids, message, rows_arrive
+from tests.support.wait import wait_until
 
 NewSpoolConsumer = Callable[..., Process]
 
@@ -35,7 +35,7 @@ def new_spool_consumer(clickhouse_url: str, database: str, tmp_path: Path) -> Ne
             "ACTIVITY_CONSUMER_SESSION_TIMEOUT_S": "2",
             **{f"ACTIVITY_CONSUMER_{key.upper()}": str(value) for key, value in settings.items()},
         }
-        command = [sys.executable, "-m", "ingest", "consume"]
+        command = [sys.executable, "-m", "activity_consume"]
         return Process(name, command, tmp_path / f"{name}.log", environment)
 
     return make

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.settings import KafkaSettings
+from activity_kafka.settings import KafkaSettings
 
 
 @pytest.mark.parametrize(

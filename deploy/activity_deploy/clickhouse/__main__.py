@@ -1,0 +1,92 @@
+"""`python -m activity_deploy.clickhouse --path DIR --port N`: serve until SIGTERM or Ctrl-C."""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from activity_deploy.clickhouse.app import ClickHouseHTTP
+from activity_deploy.clickhouse.connections import VERSION
+from activity_deploy.clickhouse.data_directory import DataDirectory, DataDirectoryError
+from activity_deploy.clickhouse.engine import Engine
+
+# Not a setting: chDB has no users and no row policies, and its `file()` reads what this process may
+# read, so whoever reaches this port owns the account it runs under.
+HOST = "127.0.0.1"
+
+# Together under the 5 seconds in which a SIGTERM must be done.
+_REQUESTS_PATIENCE_SECONDS = 2
+_ENGINE_PATIENCE_SECONDS = 1.5
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for bound in sockets or ():
+            address = f"http://{HOST}:{bound.getsockname()[1]}"
+            print(f"clickhouse: ready on {address} (engine {VERSION})", flush=True)
+
+
+def main() -> int:
+    """Serve; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m activity_deploy.clickhouse", description=__doc__
+    )
+    parser.add_argument("--path", type=Path, required=True, help="directory of the data")
+    default_port = os.environ.get("ACTIVITY_CLICKHOUSE_PORT", "8123")
+    parser.add_argument("--port", type=int, default=default_port, help="0: any free one")
+    arguments = parser.parse_args()
+    # The port first: a second start with the same arguments should name what is in its way.
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, arguments.port))
+        directory = DataDirectory(arguments.path.resolve(), VERSION)
+        engine = Engine(directory.engine_path)
+    except (OSError, OverflowError) as error:
+        text = getattr(error, "strerror", None) or error
+        return _fail(f"cannot listen on port {arguments.port}: {text}; choose another --port")
+    except DataDirectoryError as error:
+        return _fail(str(error))
+    except RuntimeError as error:
+        return _fail(f"the engine does not open {arguments.path}: {str(error).splitlines()[0]}")
+    return _serve(engine, listener)
+
+
+def _serve(engine: Engine, listener: socket.socket) -> int:
+    app = ClickHouseHTTP(engine)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        backlog=4096,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_REQUESTS_PATIENCE_SECONDS,
+    )
+    # uvicorn raises the signal it stopped for once more; by then it has done its work.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    _Server(config).run(sockets=[listener])
+    closed = app.close(_ENGINE_PATIENCE_SECONDS)
+    if not closed:
+        print("clickhouse: a query would not stop, leaving it", file=sys.stderr, flush=True)
+        # What was confirmed is on disk; the interpreter would wait for the query's thread.
+        os._exit(0)
+    return 0
+
+
+def _fail(text: str) -> int:
+    print(f"clickhouse: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""One statement on one handle."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from activity_deploy.clickhouse.connections import VERSION, Handle, Key
+from activity_deploy.clickhouse.errors import RAISED, engine_error, refused
+from activity_deploy.clickhouse.insert_file import BodyFiles
+from activity_deploy.clickhouse.statement import ANSWERING, Statement, insert_into, with_file
+
+#: Tables that exist for one statement only: name -> (structure, format, data).
+ExternalTables = dict[str, tuple[str, str, bytes]]
+
+
+@dataclass(slots=True)
+class Run:
+    """A statement to run, and the state of the handle it needs.
+
+    `handle_name` is set while it runs, for cancelling it.
+    """
+
+    statement: Statement
+    key: Key
+    params: dict[str, str]
+    default_format: str
+    external: ExternalTables = field(default_factory=dict)
+    handle_name: str = ""
+    cancelled: bool = False
+
+    @property
+    def keeps_session(self) -> bool:
+        """After it the handle is as it was before."""
+        statement = self.statement
+        return (statement.reading or statement.verb == b"INSERT") and not self.external
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A statement's rows as bytes of `format` ('' if it answers none), and ClickHouse's summary."""
+
+    body: bytes
+    format: str
+    summary: dict[str, str]
+
+
+def run_on(handle: Handle, run: Run, files: BodyFiles) -> Answer:
+    """Run a statement to its end, in this thread. Raises EngineError."""
+    statement = run.statement
+    started = time.perf_counter_ns()
+    try:
+        for name, (structure, data_format, data) in run.external.items():
+            handle.connection.query(f"CREATE TEMPORARY TABLE {name} ({structure})")
+            _query(handle, insert_into(name, data_format, data), "Null", {}, files)
+        result = _query(handle, statement, run.default_format, run.params, files)
+    except RAISED as error:
+        raise engine_error(error, VERSION) from None
+    if statement.verb == b"INSERT":
+        return Answer(b"", "", _summary(result, started))
+    body = bytes(result.bytes() or b"")
+    has_rows = statement.verb in ANSWERING or bool(body)
+    answer_format = (statement.result_format or run.default_format) if has_rows else ""
+    return Answer(body, answer_format, _summary(result, started, len(body)))
+
+
+def _query(
+    handle: Handle, statement: Statement, answer: str, params: dict[str, str], files: BodyFiles
+) -> Any:
+    query = handle.connection.query
+    if statement.data is None:
+        return query(statement.sql, answer, params)
+    # Not chDB's streaming insert (`send_insert`): killed, or over its max_execution_time, that one
+    # drops the rows it has not read yet and reports success. Nor the data as part of the
+    # statement: that takes the engine half as long again. docs/adr/0004 has the figures.
+    try:
+        with files.holding(statement.data) as path:
+            return query(with_file(statement, path), "Null", params)
+    except OSError as error:
+        raise refused(243, "NOT_ENOUGH_SPACE", f"No room for the data: {error.strerror}") from None
+
+
+def _summary(result: Any, started: int, answer_bytes: int | None = None) -> dict[str, str]:
+    """`answer_bytes`: None for an INSERT, whose result is what it has written."""
+    written_rows, written_bytes = result.rows_written(), result.bytes_written()
+    figures = {
+        "read_rows": result.storage_rows_read(),
+        "read_bytes": result.storage_bytes_read(),
+        "written_rows": written_rows,
+        "written_bytes": written_bytes,
+        "total_rows_to_read": 0,
+        "result_rows": written_rows if answer_bytes is None else result.rows_read(),
+        "result_bytes": written_bytes if answer_bytes is None else answer_bytes,
+        "elapsed_ns": time.perf_counter_ns() - started,
+    }
+    # ClickHouse sends numbers as strings here.
+    return {name: str(value) for name, value in figures.items()}

@@ -1,0 +1,32 @@
+"""`python -m activity_deploy.demo`: serve the demo service until SIGTERM or Ctrl-C."""
+
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from activity_api.settings import TokenSettings
+from activity_deploy.demo.app import create_app
+from activity_deploy.local.settings import LocalSettings
+
+
+def main() -> int:
+    """Serve; the exit status."""
+    try:
+        tokens = TokenSettings()
+    except ValidationError as error:
+        print(f"demo: {error.errors()[0]['msg']}", file=sys.stderr)
+        return 1
+    uvicorn.run(
+        create_app(tokens),
+        host="127.0.0.1",
+        port=LocalSettings().demo_port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

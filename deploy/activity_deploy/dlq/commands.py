@@ -1,0 +1,192 @@
+"""`activity dlq`: the dead letters, for people."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+import typer
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from activity_consume.dead_letter.model import LetterId, Status
+from activity_consume.dead_letter.repository import DeadLetterBox, Outcome, UnknownLetterError
+from activity_consume.validation.validate import Reason
+from activity_deploy.dlq.report import print_letter, print_list, print_outcome
+from activity_deploy.errors import Problem
+from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+
+app = typer.Typer(no_args_is_help=True, help="Dead letters: messages that were no events.")
+
+Letters = Annotated[
+    list[str] | None, typer.Argument(help="TOPIC/PARTITION/OFFSET, as `list` shows it.")
+]
+All = Annotated[bool, typer.Option("--all", help="All that wait.")]
+OfReason = Annotated[Reason | None, typer.Option(help="Only those of this reason.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
+
+_LARGEST_MESSAGE = 16 << 20
+# Until Kafka is said to be away, or to have no such topic.
+_PATIENCE_MS = 10_000
+
+
+@app.command("list")
+def list_(
+    reason: OfReason = None,
+    status: Annotated[Status | None, typer.Option(help="Only those with this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+) -> None:
+    """List dead letters, the youngest first."""
+
+    async def run(box: DeadLetterBox) -> None:
+        print_list(await box.summaries(status, reason, limit), await box.count(status, reason))
+
+    _run(run)
+
+
+@app.command()
+def show(
+    letter: Annotated[str, typer.Argument(help="TOPIC/PARTITION/OFFSET, as `list` shows it.")],
+    raw: Annotated[bool, typer.Option("--raw", help="The value's bytes and nothing else.")] = False,
+) -> None:
+    """Show why a message is a dead letter, and the message as it was."""
+    [id_] = _parsed([letter])
+
+    async def run(box: DeadLetterBox) -> None:
+        [found] = await box.letters([id_])
+        if raw:
+            sys.stdout.buffer.write(found.value or b"")
+        else:
+            print_letter(found)
+
+    _run(run)
+
+
+@app.command()
+def replay(
+    letters: Letters = None,
+    all_: All = False,
+    reason: OfReason = None,
+    dry_run: DryRun = False,
+    force: Annotated[bool, typer.Option("--force", help="Replayed and dropped ones too.")] = False,
+) -> None:
+    """Send messages to their topic once more, as they were.
+
+    What is an event now gets in, what is none becomes a new dead letter.
+    """
+
+    async def run(box: DeadLetterBox) -> None:
+        ids = await chosen(box)
+        if dry_run:
+            print_outcome(await box.plan_replay(ids, force=force), "would be replayed")
+            return
+        async with _producer() as producer:
+            outcome = await box.replay(ids, producer, force=force)
+        _report(outcome, "replayed")
+
+    chosen = _chosen(letters, all_, reason)
+    _run(run)
+
+
+@app.command()
+def drop(
+    letters: Letters = None, all_: All = False, reason: OfReason = None, dry_run: DryRun = False
+) -> None:
+    """Mark dead letters as done with; nothing is deleted."""
+
+    async def run(box: DeadLetterBox) -> None:
+        ids = await chosen(box)
+        if dry_run:
+            print_outcome(await box.plan_drop(ids), "would be dropped")
+        else:
+            _report(await box.drop(ids), "dropped")
+
+    chosen = _chosen(letters, all_, reason)
+    _run(run)
+
+
+def _chosen(
+    letters: list[str] | None, all_: bool, reason: Reason | None
+) -> Callable[[DeadLetterBox], Awaitable[list[LetterId]]]:
+    """Of which letters. Raises Problem."""
+    if bool(letters) == all_:
+        raise Problem("name dead letters (TOPIC/PARTITION/OFFSET), or say --all")
+    if reason and not all_:
+        raise Problem("--reason goes with --all")
+    ids = _parsed(letters or [])
+
+    async def chosen(box: DeadLetterBox) -> list[LetterId]:
+        return await box.ids(Status.WAITING, reason) if all_ else ids
+
+    return chosen
+
+
+def _parsed(texts: list[str]) -> list[LetterId]:
+    try:
+        return [LetterId.parse(text) for text in texts]
+    except ValueError as error:
+        raise Problem(str(error)) from None
+
+
+def _report(outcome: Outcome, verb: str) -> None:
+    print_outcome(outcome, verb)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _run(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
+    # What the libraries log of an unreachable server, the Problem says.
+    logging.disable()
+    asyncio.run(_with_box(command))
+
+
+async def _with_box(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
+    settings = ClickHouseSettings()
+    try:
+        async with await clickhouse_connect.get_async_client(
+            dsn=settings.url, database=settings.database, autogenerate_session_id=False
+        ) as client:
+            await command(DeadLetterBox(client))
+    except ClickHouseError as error:
+        raise Problem(
+            f"ClickHouse at {urlsplit(settings.url).netloc.rpartition('@')[2]}: {_line(error)};"
+            " is it up, and is ACTIVITY_CLICKHOUSE_URL right?"
+        ) from None
+    except UnknownLetterError as error:
+        raise Problem(f"{error}; `activity dlq list` shows what there is") from None
+
+
+@contextlib.asynccontextmanager
+async def _producer() -> AsyncIterator[AIOKafkaProducer]:
+    settings = KafkaSettings()
+    try:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.servers,
+            client_id="activity-dlq",
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=_LARGEST_MESSAGE,
+            request_timeout_ms=_PATIENCE_MS,
+            **KafkaSecuritySettings().client_options(),
+        )
+    except (OSError, ValueError) as error:
+        raise Problem(f"the settings ACTIVITY_KAFKA_...: {_line(error)}") from None
+    try:
+        await producer.start()
+        yield producer
+    except KafkaError as error:
+        raise Problem(
+            f"Kafka at {settings.bootstrap_servers}: {_line(error)};"
+            " is it up, and is ACTIVITY_KAFKA_BOOTSTRAP_SERVERS right?"
+        ) from None
+    finally:
+        await producer.stop()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,73 @@
+"""What `activity dlq` prints."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from activity_consume.dead_letter.model import Letter, LetterId, Status, Summary
+from activity_consume.dead_letter.repository import Outcome
+
+_PIPE_WIDTH = 200
+
+
+def print_list(summaries: Sequence[Summary], total: int) -> None:
+    """A table; `total`: how many there are in all."""
+    table = Table()
+    for name in ("dead letter", "time (UTC)", "status", "reason"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("detail", no_wrap=True, overflow="ellipsis", ratio=1)
+    for one in summaries:
+        # Text: what a producer wrote is no markup of ours.
+        table.add_row(
+            Text(str(one.id)),
+            f"{one.timestamp:%Y-%m-%d %H:%M:%S}",
+            one.status,
+            one.reason,
+            "null" if one.size is None else str(one.size),
+            Text(one.detail),
+        )
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)
+    if summaries:
+        console.print(table)
+    print(f"{len(summaries)} of {total} dead letters")
+
+
+def print_letter(letter: Letter) -> None:
+    """The letter's facts, a line each, then its value."""
+    print(f"dead letter  {letter.id}")
+    print(f"reason       {letter.reason}")
+    print(f"detail       {letter.detail}")
+    since = f" since {letter.updated_at:%Y-%m-%d %H:%M:%S} UTC"
+    print(f"status       {letter.status}{'' if letter.status is Status.WAITING else since}")
+    print(f"sent         {letter.timestamp:%Y-%m-%d %H:%M:%S} UTC")
+    print(f"key          {printable(letter.key)}")
+    for name, content in letter.headers:
+        print(f"header       {printable(name.encode())}: {printable(content)}")
+    size = "" if letter.value is None else f" ({len(letter.value)} bytes)"
+    print(f"value{size}:\n{printable(letter.value)}")
+
+
+def print_outcome(outcome: Outcome, verb: str) -> None:
+    """`verb`: what was done, or `would be ...`."""
+    for id_, status in outcome.passed_over:
+        print(f"{id_} is {status} already")
+    for id_, why in outcome.failed:
+        print(f"{id_} is {why}")
+    print(f"{_count(outcome.done)} {verb}")
+
+
+def _count(ids: Sequence[LetterId]) -> str:
+    return f"{len(ids)} dead letter{'' if len(ids) == 1 else 's'}"
+
+
+def printable(content: bytes | None) -> str:
+    r"""Text as it is, but line ends and tabs; all else as \x.., so that no terminal obeys it."""
+    if content is None:
+        return "null"
+    text = content.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

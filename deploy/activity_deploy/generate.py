@@ -1,0 +1,157 @@
+"""`activity generate`: events of a whole platform, made in the engine, to try and measure on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import clickhouse_connect
+import typer
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from activity_api.settings import ClickHouseSettings
+from activity_deploy.errors import Problem
+from activity_deploy.migrate import MigrationError, migrate
+
+DAYS = 90
+ORGS = 2000
+# Of one statement: a part for each bucket and month it touches, and some hundred MB of memory.
+_CHUNK = 500_000
+_TIMEOUT_SECONDS = 600
+# Zipf with exponent 1.1 over the orgs' ranks, each one the area below x^-1.1 from rank - 1/2 to
+# rank + 1/2: so a uniform number becomes a rank without a table. The first org has 18 % of all.
+_FIRST, _LAST = 0.5**-0.1, (ORGS + 0.5) ** -0.1
+
+# All numbers come from the row's own number and the seed, so the same call makes the same events,
+# in whatever chunks. An org has 50 / sqrt(rank) workspaces, 60 / sqrt(rank) apps with 5 endpoints
+# each, 20 augmentations a workspace, and users (200,000) and resources (2 million) by its share of
+# the events. An app, an augmentation, a resource is of one workspace.
+_SQL = f"""\
+INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, app_id, endpoint_id, trace_id,
+    principal_type, principal_id, token_id, token_type, method, path, resource_type, resource_id,
+    action, status_code, error_code, duration_ms, execution_id, augmentation_id, stages_completed,
+    total_stages, token_usage, metadata, producer_id, seq, schema_version,
+    _topic, _partition, _offset, _base_offset, _lease, _ingested_at)
+WITH
+    arrayMap(salt -> cityHash64({{seed:UInt64}}, number, salt), range(14)) AS noise,
+    arrayMap(x -> x / 18446744073709551616., noise) AS u,
+    toUInt16(floor(pow({_FIRST!r} + u[1] * ({_LAST!r} - {_FIRST!r}), -10) + 0.5)) AS rank,
+    greatest(1, toUInt32(50 / sqrt(rank))) AS workspaces,
+    toUInt32(pow(u[2], 2) * greatest(1, 60 / sqrt(rank))) AS app,
+    app % workspaces AS workspace,
+    noise[3] % 100 < 95 AS is_user,
+    toUInt32(pow(u[4], 2) * greatest(3, 37000 * pow(rank, -1.1))) AS user,
+    workspace + workspaces
+        * toUInt32(u[5] * greatest(2, 370000 * pow(rank, -1.1) / workspaces)) AS resource,
+    multiIf(u[6] < .55, 'read', u[6] < .67, 'create', u[6] < .80, 'update', u[6] < .85, 'delete',
+        u[6] < .97, 'execute', 'trigger') AS act,
+    act IN ('execute', 'trigger') AS runs,
+    toUInt64(number * {{days:Float64}} / {{rows:UInt64}}) AS day,
+    -- Of the day's events two fifths at any time, the others around noon.
+    toUInt64(86400e6 * if(noise[7] % 5 < 2, u[8], (u[8] + u[9]) / 2)) AS time_of_day,
+    {{since:UInt64}} + day * 86400000000 + time_of_day AS arrived,
+    -- One in a hundred comes up to three days late. One in fifty is a job of the full hour, one in
+    -- ten has a clock of whole seconds: equal times.
+    arrived - if(noise[10] % 100 = 0, toUInt64(u[11] * 3 * 86400e6), 0) AS exact,
+    multiIf(noise[12] % 50 = 1, 3600000000, noise[12] % 10 = 0, 1000000, 1) AS clock,
+    intDiv(exact, clock) * clock AS us,
+    fromUnixTimestamp64Micro(toInt64(us), 'UTC') AS at,
+    multiIf(u[13] < .90, 200, u[13] < .94, 201, u[13] < .96, 404, u[13] < .98, 422,
+        u[13] < .99, 403, u[13] < .995, 429, u[13] < .998, 500, 503) AS status,
+    concat('org-', leftPad(toString(rank), 4, '0')) AS org
+SELECT
+    -- A UUIDv7: milliseconds, version, noise | variant, noise.
+    reinterpretAsUUID(bitOr(toUInt128(bitOr(bitShiftLeft(intDiv(us, 1000), 16),
+            bitOr(28672, bitAnd(noise[14], 4095)))),
+        bitShiftLeft(toUInt128(bitOr(bitShiftLeft(toUInt64(2), 62),
+            bitShiftRight(noise[12], 2))), 64))),
+    at, org, concat('ws-', toString(workspace)),
+    if(is_user, concat('user-', toString(rank), '-', toString(user)), ''),
+    concat('app-', toString(app)), concat('ep-', toString(app), '-', toString(noise[4] % 5)),
+    hex(noise[5]),
+    if(is_user, 'user', 'service'),
+    if(is_user, concat('user-', toString(rank), '-', toString(user)),
+        concat('svc-', toString(app))),
+    concat('tok-', toString(user % 1000)), if(is_user, 'session', 'api_key'),
+    transform(act, ['read', 'update', 'delete'], ['GET', 'PATCH', 'DELETE'], 'POST'),
+    concat('/v1/workspaces/ws-', toString(workspace), '/apps/app-', toString(app), '/',
+        toString(resource)),
+    transform(noise[2] % 4, [0, 1, 2], ['app', 'endpoint', 'document'], 'workspace'),
+    concat('res-', toString(rank), '-', toString(resource)),
+    act, status, if(status < 400, '', concat('E', toString(status))),
+    round(5 * pow(1 - u[9], -0.7), 3),
+    if(runs, hex(noise[6]), ''),
+    if(runs, concat('aug-', toString(workspace), '-', toString(toUInt8(pow(u[3], 3) * 20))), ''),
+    if(runs, 3, NULL), if(runs, 3, NULL),
+    if(runs, map('input', noise[1] % 2000, 'output', noise[2] % 500), map()),
+    if(noise[8] % 10 = 0, '{{"region":"eu-1","attempt":1}}', '{{}}'),
+    'generate', number, 1,
+    'generated', kafkaMurmurHash(org) % 4, number, {{first:UInt64}}, now64(3) + 3600,
+    fromUnixTimestamp64Milli(toInt64(intDiv(arrived, 1000) + 300), 'UTC')
+FROM numbers({{first:UInt64}}, {{count:UInt64}})
+SETTINGS min_insert_block_size_rows = {_CHUNK}, min_insert_block_size_bytes = 0,
+    max_insert_threads = 1"""  # noqa: S608 - constants and placeholders
+
+Rows = Annotated[int, typer.Option(min=1, help="How many events.")]
+Database = Annotated[str | None, typer.Option(help="By default ACTIVITY_CLICKHOUSE_DATABASE.")]
+Seed = Annotated[int, typer.Option(min=0, help="Another seed, other events.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """`rows` events of the 90 days before `until` (aware, UTC), of 2,000 orgs and 200,000 users."""
+
+    rows: int
+    until: datetime
+    seed: int = 1
+
+    async def insert(self, client: AsyncClient) -> AsyncIterator[int]:
+        """Into the client's database; yields how many more are in."""
+        since = self.until - timedelta(days=DAYS)
+        values = {
+            "seed": self.seed,
+            "rows": self.rows,
+            "days": float(DAYS),
+            "since": int(since.timestamp()) * 1_000_000,
+        }
+        for first in range(0, self.rows, _CHUNK):
+            count = min(_CHUNK, self.rows - first)
+            await client.command(_SQL, parameters={**values, "first": first, "count": count})
+            yield count
+
+
+def org(uniform: float) -> str:
+    """The org of a number in [0, 1), drawn as the events' orgs are."""
+    rank = int((_FIRST + uniform * (_LAST - _FIRST)) ** -10 + 0.5)
+    return f"org-{rank:04}"
+
+
+def generate(rows: Rows, database: Database = None, seed: Seed = 1) -> None:
+    """Fill the table with realistic events, straight in the engine: 10 million take minutes."""
+    settings = ClickHouseSettings()
+    until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    try:
+        asyncio.run(_run(settings.url, database or settings.database, Platform(rows, until, seed)))
+    except (ClickHouseError, MigrationError) as error:
+        raise Problem(f"no events generated: {str(error).splitlines()[0]}") from None
+
+
+async def _run(url: str, database: str, platform: Platform) -> None:
+    async with await _connect(url, "default") as client:
+        await migrate(client, database)
+    async with await _connect(url, database) as client:
+        with typer.progressbar(length=platform.rows, label=f"{platform.rows:,} events") as bar:
+            async for count in platform.insert(client):
+                bar.update(count)
+
+
+async def _connect(url: str, database: str) -> AsyncClient:
+    return await clickhouse_connect.get_async_client(
+        dsn=url,
+        database=database,
+        autogenerate_session_id=False,
+        send_receive_timeout=_TIMEOUT_SECONDS,
+        query_retries=0,
+    )

@@ -1,0 +1,82 @@
+"""The local stack's secrets, and the tokens made with them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from pydantic import SecretStr, ValidationError
+
+from activity_api.auth.tokens import READ, mint
+from activity_api.settings import TokenSettings
+from activity_deploy.errors import Problem
+from activity_deploy.local.state import StateDirectory
+
+_JWT, _CURSOR = "ACTIVITY_JWT_KEY", "ACTIVITY_CURSOR_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Both from the environment where they are set there, else from the state directory."""
+
+    tokens: TokenSettings
+    cursor: str
+
+    @classmethod
+    def of(cls, state: StateDirectory) -> Self:
+        """Makes what is missing. Raises Problem for settings that allow no tokens of our own."""
+        return cls(
+            _settings(os.environ.get(_JWT) or state.key("jwt")),
+            os.environ.get(_CURSOR) or state.key("cursor"),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """For the children."""
+        key = self.tokens.key.get_secret_value() if self.tokens.key else ""
+        return {_JWT: key, _CURSOR: self.cursor}
+
+    def mint(self, org_id: str, user_id: str) -> str:
+        """A token that may read the org's activity."""
+        return token(self.tokens, org_id, user_id)
+
+
+def existing(state: StateDirectory) -> TokenSettings:
+    """Of the environment or of a stack that was started before. Raises Problem where there is no
+    key: a new one would sign tokens that nobody accepts."""
+    key = os.environ.get(_JWT) or state.existing_key("jwt")
+    if key is None:
+        raise Problem(
+            f"no key to sign with in {state.path}: start the local stack first (`make run`),"
+            " or set ACTIVITY_STATE_DIR or ACTIVITY_JWT_KEY to its own"
+        )
+    return _settings(key)
+
+
+def token(
+    settings: TokenSettings,
+    org_id: str,
+    user_id: str,
+    permissions: Sequence[str] = (READ,),
+    workspaces: Sequence[str] | None = None,
+) -> str:
+    """A bearer token for 12 hours."""
+    return mint(
+        settings,
+        org_id=org_id,
+        subject=user_id,
+        now=datetime.now(UTC),
+        permissions=tuple(permissions),
+        workspaces=None if workspaces is None else tuple(workspaces),
+        token_type="session",  # noqa: S106 - a kind, not a secret
+    )
+
+
+def _settings(key: str) -> TokenSettings:
+    try:
+        settings = TokenSettings(key=SecretStr(key))
+    except ValidationError as error:
+        raise Problem(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    if not settings.algorithms[0].startswith("HS"):
+        raise Problem("the local stack signs with a shared key: set ACTIVITY_JWT_ALGORITHMS=HS256")
+    return settings

@@ -1,0 +1,92 @@
+"""Tells readers how far the table is: what Kafka had accepted at an instant is all there."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from activity_consume.batching.batch import Source
+from activity_consume.sink.clickhouse import EventStore, first_line
+
+log = logging.getLogger(__name__)
+
+_EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """At `at_ms` (Unix, the ClickHouse server's clock) the partition ended at `end`."""
+
+    at_ms: int
+    end: int
+
+
+class Marks:
+    """One mark per partition at a time; passed when all before it is settled. No I/O."""
+
+    def __init__(self) -> None:
+        self._open: dict[Source, Mark] = {}
+
+    def set(self, ends: Mapping[Source, int], at_ms: int) -> None:
+        """Where there is none; `ends` were asked for after `at_ms`, so they cover all before it."""
+        for source, end in ends.items():
+            self._open.setdefault(source, Mark(at_ms, end))
+
+    def passed(self, settled: Mapping[Source, int]) -> list[tuple[Source, int]]:
+        """The partitions that are past their mark, and the mark's instant; these are done with.
+        Partitions that are no longer here are forgotten."""
+        self._open = {one: mark for one, mark in self._open.items() if one in settled}
+        done = [one for one, mark in self._open.items() if settled[one] >= mark.end]
+        return [(one, self._open.pop(one).at_ms) for one in done]
+
+
+class ProgressReport:
+    """Writes a row for each partition about every second."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        store: EventStore,
+        consumer: Callable[[], AIOKafkaConsumer],
+        settled: Callable[[], Mapping[Source, int]],
+    ) -> None:
+        """`settled`: of each partition held, the offset below which all is in the table."""
+        self._client = client
+        self._store = store
+        self._consumer = consumer
+        self._settled = settled
+        self._marks = Marks()
+
+    async def run(self) -> None:
+        """Until cancelled. While Kafka or ClickHouse is away there is no progress to tell."""
+        while True:
+            try:
+                await self._report()
+            except (KafkaError, ClickHouseError) as error:
+                log.warning("progress: %s", first_line(error))
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def _report(self) -> None:
+        sources = list(self._settled())
+        if not sources:
+            return
+        consumer = self._consumer()
+        at_ms = await self._store.now_ms()
+        ends = await consumer.end_offsets([TopicPartition(s.topic, s.partition) for s in sources])
+        self._marks.set({Source(*one): end for one, end in ends.items()}, at_ms)
+        rows = []
+        for source, through_ms in self._marks.passed(self._settled()):
+            partitions = len(consumer.partitions_for_topic(source.topic) or ())
+            through = datetime.fromtimestamp(through_ms / 1000, UTC)
+            rows.append((source.topic, source.partition, partitions, through))
+        if rows:
+            await self._client.insert("progress", rows, _COLUMNS, settings={"async_insert": 0})
+
+
+_COLUMNS = ["topic", "partition", "partitions", "complete_through"]

@@ -1,0 +1,41 @@
+"""Emit activity events: one import, three lines. Needs pydantic and aiokafka, nothing else.
+
+from activity_emit import ActivityMiddleware, activity
+
+app.add_middleware(ActivityMiddleware)
+...
+activity.set(execution_id=execution.id, token_usage={"total": 421})  # in a handler
+"""
+
+from activity_emit.delivery.kafka_sender import RESENT_HEADER
+from activity_emit.metrics import Counts, prometheus
+from activity_emit.middleware.asgi import ActivityMiddleware
+from activity_emit.middleware.context import ActivityContext, activity
+from activity_emit.middleware.principal import Principal, from_scope
+from activity_emit.middleware.wsgi import ActivityWSGIMiddleware
+from activity_emit.protocol import Publisher
+from activity_emit.publisher import KafkaPublisher
+from activity_emit.rules import DEFAULT_RULES, Rule
+from activity_emit.settings import EmitSettings, SpoolSettings
+from activity_kafka.settings import KafkaSettings
+from activity_schemas.event import ActivityEvent
+
+__all__ = [
+    "DEFAULT_RULES",
+    "RESENT_HEADER",
+    "ActivityContext",
+    "ActivityEvent",
+    "ActivityMiddleware",
+    "ActivityWSGIMiddleware",
+    "Counts",
+    "EmitSettings",
+    "KafkaPublisher",
+    "KafkaSettings",
+    "Principal",
+    "Publisher",
+    "Rule",
+    "SpoolSettings",
+    "activity",
+    "from_scope",
+    "prometheus",
+]

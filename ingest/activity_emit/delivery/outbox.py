@@ -1,0 +1,144 @@
+"""What waits for Kafka: the spool's rows, and a bounded window of them in memory."""
+
+import json
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from activity_emit.event.encode import Message
+from activity_emit.logs import Notices
+from activity_emit.metrics import Counts
+from activity_spool.spool import Row, Spool, SpoolUnavailable, orphans
+
+WINDOW = 2_000  # events read ahead of the sender where a spool holds the rest
+_ROWS = 20
+
+
+@dataclass(slots=True)
+class Batch:
+    """Messages that were stored together. `resent`: Kafka may have them already."""
+
+    messages: list[Message]
+    resent: bool = False
+    spool: Spool | None = None
+    row: Row | None = None
+
+
+class Outbox:
+    """Used from the publisher's thread only. Without a spool at most `memory` events wait."""
+
+    def __init__(self, spool: Spool | None, memory: int, counts: Counts, notices: Notices) -> None:
+        self._own = spool
+        self._adopted: list[Spool] = []
+        self._memory = memory
+        self._counts = counts
+        self._notices = notices
+        self._window: deque[Batch] = deque()
+        self._events = 0
+        self._read: dict[Path, int] = {}
+        self._disk_works = spool is not None
+
+    def has_room(self) -> bool:
+        """False: let the queue fill up, there is nowhere to put more."""
+        return self._disk_works or self._events < self._memory
+
+    def add(self, messages: list[Message]) -> bool:
+        """Store one flush; False if it went nowhere (the spool's cap)."""
+        if self._own is None:
+            self._append(Batch(messages))
+            return True
+        lines = b"\n".join(message.value for message in messages)
+        try:
+            number = self._own.append(lines, len(messages))
+        except SpoolUnavailable as error:
+            self._disk_works = False
+            self._counts.spool_errors += 1
+            self._notices.warn("spool", "activity spool failed, events wait in memory: %s", error)
+            if self._events >= self._memory:
+                return False
+            self._append(Batch(messages))
+            return True
+        self._disk_works = True
+        if number is None:
+            return False
+        if self._read.get(self._own.path, 0) == number - 1 and self._events < WINDOW:
+            row = Row(number, len(messages), lines)
+            self._append(Batch(messages, spool=self._own, row=row))
+            self._read[self._own.path] = number
+        return True
+
+    def adopt(self, directory: Path, max_bytes: int) -> None:
+        """Take over the spools of dead workers, unless there are some already."""
+        if not self._adopted:
+            self._adopted = list(orphans(directory, max_bytes))
+
+    def head(self, most: int) -> list[Batch]:
+        """The oldest batches, some `most` events together. They stay until `done`."""
+        self._refill()
+        batches: list[Batch] = []
+        events = 0
+        for batch in self._window:
+            batches.append(batch)
+            events += len(batch.messages)
+            if events >= most:
+                break
+        return batches
+
+    def done(self, batches: list[Batch]) -> None:
+        """Kafka has them: forget them, in memory and on disk."""
+        rows: dict[int, tuple[Spool, list[Row]]] = {}
+        for batch in batches:
+            self._window.popleft()
+            self._events -= len(batch.messages)
+            if batch.spool is not None and batch.row is not None:
+                rows.setdefault(id(batch.spool), (batch.spool, []))[1].append(batch.row)
+        for spool, some in rows.values():
+            try:
+                spool.delete(some)
+            except SpoolUnavailable as error:
+                # They will be sent again after a restart, with the header that says so.
+                self._notices.warn("spool", "activity spool cannot forget what was sent: %s", error)
+        for spool in [spool for spool in self._adopted if spool.rows == 0]:
+            self._adopted.remove(spool)
+            spool.close()
+
+    def waiting(self) -> tuple[int, int]:
+        """Events in memory that no disk holds, bytes on disk."""
+        in_memory = sum(len(batch.messages) for batch in tuple(self._window) if batch.spool is None)
+        return in_memory, sum(spool.bytes for spool in self._spools())
+
+    def close(self) -> None:
+        """Release the spools; what they hold is the next worker's."""
+        for spool in self._spools():
+            spool.close()
+
+    def abandon_after_fork(self) -> None:
+        """See Spool.abandon_after_fork."""
+        for spool in self._spools():
+            spool.abandon_after_fork()
+
+    def _spools(self) -> list[Spool]:
+        return ([self._own] if self._own is not None else []) + self._adopted
+
+    def _append(self, batch: Batch) -> None:
+        self._window.append(batch)
+        self._events += len(batch.messages)
+
+    def _refill(self) -> None:
+        for spool in self._spools():
+            while self._events < WINDOW and (read := self._read.get(spool.path, 0)) < spool.last:
+                try:
+                    rows = spool.read(read, _ROWS)
+                except SpoolUnavailable as error:
+                    self._notices.warn("spool", "activity spool cannot be read: %s", error)
+                    break
+                for row in rows:
+                    messages = list(_messages(row.lines.split(b"\n")))
+                    self._append(Batch(messages, spool is not self._own, spool, row))
+                self._read[spool.path] = rows[-1].number if rows else spool.last
+
+
+def _messages(lines: Iterable[bytes]) -> Iterable[Message]:
+    for line in lines:
+        yield Message(str(json.loads(line)["org_id"]).encode("utf-8"), line)

@@ -1,0 +1,87 @@
+"""Drafts: what a request hands over, as plain values that `marshal` can write.
+
+They go to the forwarder many at a time: one by one would cost each request three times as much.
+"""
+
+import marshal
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from activity_emit.event.encode import Message
+from activity_emit.middleware.types import Facts
+
+# A snapshot's fields, a job's facts, or a message's key and value.
+Draft = tuple[Any, ...] | Facts
+
+
+_NOTHING: Facts = {}
+
+
+class Snapshot(NamedTuple):
+    """One finished exchange in plain values. Of most of them the first ones are all there is."""
+
+    timestamp_us: int
+    method: str
+    path: str
+    root_path: str
+    path_params: dict[str, Any]
+    status_code: int
+    duration_ms: float
+    error_code: str | None = None
+    noted: Facts = _NOTHING  # facts of the exchange that go to `metadata`
+    principal: tuple[Any, ...] | None = None
+    added: Facts = _NOTHING  # by the handler
+    traceparents: Sequence[bytes] = ()
+    query_string: bytes = b""
+
+
+_SHORT = 7  # fields without a default
+
+
+class Committed:
+    """A draft whose sender waits: `stored` is called from the publisher's thread."""
+
+    __slots__ = ("draft", "stored")
+
+    def __init__(self, draft: Draft, stored: Callable[[], None]) -> None:
+        self.draft, self.stored = draft, stored
+
+
+def text(value: Any) -> str | None:
+    """A value as text, None as None."""
+    return value if value is None or type(value) is str else str(value)
+
+
+def pack(drafts: Sequence[Draft]) -> bytes:
+    """Many drafts for the forwarder. One that holds more than plain values and ids becomes one
+    that cannot be built, and is counted there."""
+    try:
+        return marshal.dumps(list(drafts))
+    except ValueError:  # a UUID or an enum as a parameter or an id
+        return marshal.dumps([_plain(draft) for draft in drafts])
+
+
+def unpack_all(packed: bytes) -> list[Draft]:
+    """What `pack` was given."""
+    drafts: list[Draft] = marshal.loads(packed)  # noqa: S302 - by us, or by our own parent
+    return drafts
+
+
+def _plain(draft: Draft) -> Draft:
+    if isinstance(draft, tuple) and len(draft) >= _SHORT:
+        seen = Snapshot(*draft)
+        params = {name: text(value) for name, value in seen.path_params.items()}
+        who = seen.principal and tuple(map(text, seen.principal))
+        draft = tuple(seen._replace(path_params=params, principal=who))
+    try:
+        marshal.dumps(draft)
+    except ValueError:
+        return ()
+    return draft
+
+
+def unpack(draft: Draft) -> Snapshot | Facts | Message:
+    """What it is."""
+    if isinstance(draft, dict):
+        return draft
+    return Message(*draft) if len(draft) == len(Message.__slots__) else Snapshot(*draft)

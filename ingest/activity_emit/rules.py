@@ -1,0 +1,54 @@
+"""Rules by method and path: what is not recorded, what is sampled, what an action is."""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from activity_schemas.event import Action
+
+
+class Rule(BaseModel):
+    """The first rule that matches a request decides.
+
+    `path`: regular expression, searched in the path; `methods`: empty means all.
+    `sample`: share of events that is kept (0..1). Only reads that succeeded are ever sampled:
+    a write or an error is always recorded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = ""
+    methods: frozenset[str] = frozenset()
+    ignore: bool = False
+    sample: float = Field(default=1.0, ge=0, le=1)
+    action: Action | None = None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.path)
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether this rule is about the request."""
+        return (not self.methods or method in self.methods) and bool(self._pattern.search(path))
+
+
+# What a load balancer or a browser asks for by itself is nobody's activity.
+DEFAULT_RULES: tuple[Rule, ...] = (
+    Rule(methods=frozenset({"OPTIONS"}), ignore=True),
+    Rule(path=r"^/(healthz|readyz|livez|health|ready|live|metrics|favicon\.ico)/?$", ignore=True),
+)
+
+
+def first_match(rules: Sequence[Rule], method: str, path: str) -> Rule | None:
+    """The rule that decides, if any."""
+    for rule in rules:
+        if rule.matches(method, path):
+            return rule
+    return None
+
+
+def is_kept(rule: Rule, action: Action, status_code: int, draw: float) -> bool:
+    """Whether sampling keeps the event; `draw`: a random number in [0, 1)."""
+    return action != Action.READ or status_code >= 400 or draw < rule.sample

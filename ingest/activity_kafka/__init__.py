@@ -1,0 +1,1 @@
+"""How a service and a consumer reach Kafka: the settings that both sides share."""

@@ -1,0 +1,66 @@
+"""The application: routes, error answers, health, documents."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from time import monotonic
+
+from fastapi import FastAPI
+
+from activity_api.auth.tokens import verifier
+from activity_api.clickhouse.client import Storage
+from activity_api.clickhouse.watermark import Progress
+from activity_api.endpoints import health
+from activity_api.endpoints.rate_limit import Limits
+from activity_api.endpoints.routes import router
+from activity_api.errors import add_handlers
+from activity_api.openapi import docs_page as docs
+from activity_api.openapi import document as openapi
+from activity_api.settings import Settings
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    monotonic_clock: Callable[[], float] = monotonic,
+) -> FastAPI:
+    """An application with its own connections. `clock`: aware, UTC; `monotonic_clock`: seconds.
+
+    It starts without ClickHouse, too, and answers 503 until it is there.
+    """
+    storage = Storage(settings.clickhouse, settings.query, monotonic_clock)
+    progress = Progress(storage, settings.kafka.topic, monotonic_clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        storage.open()
+        yield
+        await progress.close()
+        await storage.close()
+
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=openapi.VERSION,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect is no documented answer
+    )
+    app.state.storage = storage
+    app.state.progress = progress
+    app.state.limits = Limits(settings.limits, monotonic_clock)
+    app.state.verifier = verifier(settings.tokens)
+    app.state.cursor_key = settings.cursor.key.get_secret_value().encode()
+    app.state.clock = clock
+    app.include_router(router)
+    app.include_router(health.router)
+    app.include_router(docs.router)
+    add_handlers(app)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """What a worker process starts. Raises SettingsError."""
+    return create_app(Settings.from_environment())

@@ -1,0 +1,74 @@
+"""How far the table is: the instant up to which all that Kafka had accepted is in it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from activity_api.clickhouse.client import Storage, TooLarge, Unavailable
+from activity_api.queries.query import Query
+
+HEADER = "Activity-Complete-Through"
+
+# What was complete stays complete: an older instant is a true one, only not the latest.
+_FRESH_SECONDS = 1
+_USABLE_SECONDS = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Written by the consumers (migration 0003). The least of all partitions, if all are there.
+_SQL = """\
+SELECT if(count() = max(of_topic), toUnixTimestamp64Milli(min(through)), 0)
+FROM
+(
+    SELECT max(partitions) AS of_topic, max(complete_through) AS through
+    FROM progress
+    WHERE topic = {topic:String}
+    GROUP BY partition
+)
+FORMAT TSV"""
+
+
+class Progress:
+    """Asks at most once a second, for all requests. `clock`: seconds, monotonic."""
+
+    def __init__(self, storage: Storage, topic: str, clock: Callable[[], float]) -> None:
+        self._storage = storage
+        self._query = Query(_SQL, {"topic": topic})
+        self._clock = clock
+        self._at = -float("inf")
+        self._through: datetime | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    async def complete_through(self) -> datetime | None:
+        """Aware, UTC; None where it is not known. To be asked before the rows it is told with."""
+        age = self._clock() - self._at
+        if age >= _FRESH_SECONDS:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+            if age >= _USABLE_SECONDS:
+                await asyncio.wait((self._asking,))
+        return self._through
+
+    async def close(self) -> None:
+        """Stop asking."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait((self._asking,))
+
+    async def _ask(self) -> None:
+        try:
+            millis = int(await self._storage.ask(self._query))
+        except (Unavailable, TooLarge, ClickHouseError):
+            pass  # the rows' own query meets the same, and says so
+        else:
+            self._through = _EPOCH + timedelta(milliseconds=millis) if millis else None
+        self._at = self._clock()
+
+
+def headers(complete_through: datetime | None) -> dict[str, str]:
+    """The response's header; none where the instant is not known."""
+    if complete_through is None:
+        return {}
+    text = complete_through.astimezone(UTC).isoformat(timespec="milliseconds")
+    return {HEADER: text.replace("+00:00", "Z")}

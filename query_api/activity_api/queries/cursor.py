@@ -1,0 +1,87 @@
+"""The opaque cursor: where a walk stands, and what it must keep from its first page."""
+
+import base64
+import hashlib
+import hmac
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from activity_api.queries.filter import ActivityFilter
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
+# Version; position: microseconds and id; total; milliseconds of the walk's start, and of what the
+# table was complete through (0: unknown); fingerprint.
+_FIELDS = struct.Struct(">Bq16sQqq8s")
+_VERSION = 1
+# 75 bytes with the fields: base64 without padding, so no bit of the text is without meaning.
+_SIGNATURE_BYTES = 18
+
+
+class CursorError(ValueError):
+    """The cursor is not this API's, or of another filter; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last row shown, as `(timestamp, id)`; the next page begins below it.
+
+    `total` was counted on the first page. `as_of`: the engine's time then, to the millisecond; rows
+    that came in later stay out of the walk, wherever in time they belong. `complete_through`: all
+    that Kafka had accepted by then is in the walk; None where that was not known.
+    """
+
+    timestamp: datetime
+    id: UUID
+    total: int
+    as_of: datetime
+    complete_through: datetime | None = None
+
+    def seal(self, key: bytes, of: ActivityFilter) -> str:
+        """The text for `next_cursor`: URL-safe, signed, good for the filter `of` alone."""
+        payload = _FIELDS.pack(
+            _VERSION,
+            (self.timestamp - _EPOCH) // _MICROSECOND,
+            self.id.bytes,
+            self.total,
+            (self.as_of - _EPOCH) // _MILLISECOND,
+            ((self.complete_through or _EPOCH) - _EPOCH) // _MILLISECOND,
+            of.fingerprint(),
+        )
+        return base64.urlsafe_b64encode(payload + _sign(key, payload)).decode()
+
+    @classmethod
+    def open(cls, text: str, key: bytes, of: ActivityFilter) -> "Cursor":
+        """Read what `seal` wrote. Raises CursorError."""
+        sealed = _decode(text)
+        payload, signature = sealed[: _FIELDS.size], sealed[_FIELDS.size :]
+        if not hmac.compare_digest(signature, _sign(key, payload)):
+            raise CursorError("Not a cursor of this API: pass next_cursor on as it was given")
+        _, micros, id_, total, as_of, through, fingerprint = _FIELDS.unpack(payload)
+        if fingerprint != of.fingerprint():
+            raise CursorError(
+                "The cursor belongs to other filters: repeat those of its page, or begin without it"
+            )
+        return cls(
+            timestamp=_EPOCH + timedelta(microseconds=micros),
+            id=UUID(bytes=id_),
+            total=total,
+            as_of=_EPOCH + timedelta(milliseconds=as_of),
+            complete_through=_EPOCH + timedelta(milliseconds=through) if through else None,
+        )
+
+
+def _sign(key: bytes, payload: bytes) -> bytes:
+    return hmac.digest(key, payload, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def _decode(text: str) -> bytes:
+    try:
+        sealed = base64.urlsafe_b64decode(text)
+    except ValueError:
+        return b""
+    # Python's decoder skips what is not base64, and so would let an altered text pass.
+    return sealed if base64.urlsafe_b64encode(sealed).decode() == text else b""

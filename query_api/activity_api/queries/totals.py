@@ -1,0 +1,90 @@
+"""How many events a filter means, and which hours hold the newest of them."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from activity_api.queries.filter import ActivityFilter, Parameters
+from activity_api.queries.hours import Window
+from activity_api.queries.query import Query
+
+# Status is a difference of sums to the rollups, which hold how many succeeded: no condition.
+_NUMBERS = {None: "count()", True: "countIf(success)", False: "count() - countIf(success)"}
+
+#: Of a page's rows, beside its filter, where a scalar `seen` is `Counted.with_newest_hours`.
+IN_NEWEST_HOURS = "toStartOfHour(timestamp) IN seen.2"
+
+
+def settings_of(of: ActivityFilter) -> str:
+    """Names the projection where there is no choice: to look at others costs 1 ms of CPU each.
+    What fits a workspace depends on the range: one rollup begins with hours, one with places."""
+    names = ["by_duration"] if of.by_duration else of.rollups
+    if not names:
+        return "SETTINGS optimize_use_projections = 0"
+    settings = "SETTINGS optimize_use_projections = 1"
+    if names[0] == "by_org" or len(names) == 1:
+        settings += f", preferred_optimize_projection_name = '{names[0]}'"
+    return settings
+
+
+def total_of(of: ActivityFilter) -> Query:
+    """Counts the filter's events; reads rows only where neither key nor rollup has the answer."""
+    if of.by_key_only:
+        # A bound on `timestamp` makes it a range of the table's key, and of such a range the engine
+        # knows the count from the index, however large it is.
+        bound = (
+            "" if of.start_time or of.end_time else " AND timestamp >= toDateTime64(0, 6, 'UTC')"
+        )
+        return Query(_count(of.where_in_time + bound, settings_of(of)), of.parameters)
+    counted = Counted.of(of)
+    counts = [_count(where, counted.settings, counted.number) for where in counted.parts]
+    sql = counts[0] if len(counts) == 1 else "SELECT " + " + ".join(f"({one})" for one in counts)
+    return Query(sql, counted.parameters)
+
+
+def _count(where: str, settings: str, number: str = "count()") -> str:
+    return f"SELECT {number} FROM events WHERE {where} {settings}"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The conditions of a filter in parts that exclude each other, and what to count in each."""
+
+    parts: tuple[str, ...]
+    number: str
+    parameters: Parameters
+    settings: str
+
+    @classmethod
+    def of(cls, of: ActivityFilter) -> Self:
+        """Whole hours from a rollup and the rest from rows, where a rollup knows the filter."""
+        settings = settings_of(of)
+        if not of.rollups:
+            return cls((of.where_in_time,), "count()", of.parameters, settings)
+        number, others = _NUMBERS[of.success], replace(of, success=None)
+        window = Window.of(of.start_time, of.end_time)
+        if window is None:
+            return cls((others.where_in_time,), number, of.parameters, settings)
+        parts = (f"{others.where} AND {window.hours}", f"{others.where} AND {window.edges}")
+        return cls(parts, number, {**of.parameters, **window.parameters}, settings)
+
+    @property
+    def with_newest_hours(self) -> str:
+        """A scalar: the total, and the newest hours that hold `rows` events together (or all hours
+        that hold any). The page then reads these hours and no others: what is rare in a large org
+        costs its few hours, and what is frequent the newest parts, however many the org has."""
+        by_hour = "\n    UNION ALL\n".join(
+            f"    SELECT toStartOfHour(timestamp) AS hour, {self.number} AS n\n"  # noqa: S608
+            f"    FROM events\n    WHERE {where}\n    GROUP BY hour"
+            for where in self.parts
+        )
+        return f"""\
+SELECT (sum(n), groupArrayIf(hour, n > 0 AND newer < {{rows:UInt16}}))
+FROM
+(
+    SELECT hour, n, sum(n) OVER (ORDER BY hour DESC) - n AS newer
+    FROM
+    (
+{by_hour}
+    )
+)
+{self.settings}"""  # noqa: S608 - no value is in the text, only placeholders

@@ -1,0 +1,70 @@
+"""`python -m activity_api serve`: uvicorn on a port of ours, until SIGTERM or Ctrl-C."""
+
+import signal
+import socket
+import sys
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from activity_api.settings import ServerSettings, Settings, SettingsError
+
+# With it the process is gone within 5 seconds of a SIGTERM, whatever its clients do.
+_GRACE_SECONDS = 3
+_BACKLOG = 4096
+
+
+def serve() -> int:
+    """The exit status."""
+    try:
+        settings = Settings.from_environment().server
+        listener = _listen(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"query_api: {error}\n")
+        return 2
+    address = f"http://{_in_url(settings.host)}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        "activity_api.app:from_environment",
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    # uvicorn raises the signal that ended it once more; by then all is done.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    sys.stdout.write(f"query_api: listening on {address} (docs: {address}/docs)\n")
+    sys.stdout.flush()
+    if settings.workers > 1:
+        Multiprocess(config, [listener]).run()
+        return 0
+    server = uvicorn.Server(config)
+    server.run([listener])
+    return 0 if server.started else 1
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        # From here on clients wait instead of being refused, until a worker is up.
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error};"
+            " set ACTIVITY_API_HOST and ACTIVITY_API_PORT"
+        ) from None
+    return listener
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,104 @@
+"""What judge() accepts the engine takes, and gives back as the event's model has read it."""
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from activity_consume.batching.batch import Source
+from activity_consume.batching.rows import Row
+from activity_consume.sink.clickhouse import EventStore, InsertError, Refusal
+from activity_consume.validation.validate import Accepted, judge
+from activity_schemas.event import ActivityEvent
+from tests.support.any_event import generated
+from tests.support.odd_messages import ODD, ONLY_THE_ENGINE_REFUSES
+from tests.support.records import FAR, Message, row
+
+SOURCE = Source("events", 3)
+
+
+async def test_odd_messages(clickhouse: AsyncClient) -> None:
+    accepted = [
+        row(offset, value)
+        for offset, (name, value) in enumerate(ODD.items())
+        if name not in ONLY_THE_ENGINE_REFUSES and _accepted(value)
+    ]
+    await _come_back(clickhouse, accepted)
+
+
+async def test_any_events(clickhouse: AsyncClient) -> None:
+    events = generated(120)
+    await _come_back(
+        clickhouse, [row(offset, event.to_json()) for offset, event in enumerate(events)]
+    )
+
+
+async def test_any_events_without_their_canonical_form(clickhouse: AsyncClient) -> None:
+    """Spaces, escapes, unknown fields, names in another order: other producers' JSON."""
+    rows = []
+    for offset, event in enumerate(generated(120)):
+        fields = json.loads(event.to_json()) | {"unknown": [{}]}
+        turned = dict(reversed(fields.items()))
+        rows.append(row(offset, json.dumps(turned, indent=1).encode()))
+    await _come_back(clickhouse, rows)
+
+
+@pytest.mark.parametrize("name", sorted(ONLY_THE_ENGINE_REFUSES))
+async def test_what_only_the_engine_refuses(clickhouse: AsyncClient, name: str) -> None:
+    """The batch is refused as a whole, and as data: so the culprit is looked for."""
+    store = EventStore(clickhouse)
+    with pytest.raises(InsertError) as refused:
+        rows = [row(1), row(2, ODD[name]), row(3)]
+        await store.insert(SOURCE, 1, await store.now_ms() + 60_000, rows)
+    assert refused.value.refusal is Refusal.DATA
+    assert await store.present(SOURCE, 0) == set()
+
+
+def _accepted(value: bytes) -> bool:
+    return isinstance(judge(None, value, (), FAR), Accepted)
+
+
+async def _come_back(clickhouse: AsyncClient, rows: list[Row]) -> None:
+    store = EventStore(clickhouse)
+    await store.insert(SOURCE, 0, await store.now_ms() + 60_000, rows)
+    columns = ", ".join((*ActivityEvent.model_fields, "success", "tokens", "_offset"))
+    result = await clickhouse.query(
+        f"SELECT {columns} FROM events ORDER BY _offset", query_tz="UTC", tz_mode="aware"
+    )
+    found = list(result.named_results())
+    assert [one["_offset"] for one in found] == [one.offset for one in rows]
+    for one, stored in zip(rows, found, strict=True):
+        _same(one, stored)
+
+
+def _same(message: Message | Any, stored: dict[str, Any]) -> None:
+    assert message.value is not None
+    event = ActivityEvent.model_validate_json(message.value)
+    expected = event.model_dump()
+    assert isinstance(expected, dict)
+    metadata = json.loads(stored.pop("metadata"))
+    assert _finite(metadata) == _finite(expected.pop("metadata"))
+    assert stored.pop("timestamp").astimezone(UTC) == expected.pop("timestamp")
+    assert stored.pop("tokens") == _tokens(event.token_usage.items())
+    for name, value in expected.items():
+        absent = None if name.endswith(("stages", "stages_completed")) else ""
+        assert stored[name] == (absent if value is None else value), name
+
+
+def _tokens(usage: Iterable[tuple[str, int]]) -> int:
+    """The table's sum is of 64 bits; no producer counts so far."""
+    counts = dict(usage)
+    return counts.get("total", sum(counts.values())) % 2**64
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they are null by rule."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

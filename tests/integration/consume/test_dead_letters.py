@@ -1,0 +1,121 @@
+"""Messages that are no events, between events: each is kept to the byte, and nothing else is."""
+
+from typing import Any
+
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from activity_consume.dead_letter.model import Letter, LetterId, Status
+from activity_consume.dead_letter.repository import DeadLetterBox
+from activity_consume.validation.validate import Accepted, Reason, Rejected, judge
+from tests.support.consumer import (
+    NewConsumer,
+    event,
+    ids,
+    message,
+    messages,
+    produce_raw,
+)
+from tests.support.odd_messages import ODD, ONLY_THE_ENGINE_REFUSES
+from tests.support.records import FAR
+from tests.support.wait import wait_until
+
+HEADERS = [("origin", b"test"), ("origin", b""), ("second", "ü".encode())]
+# What a broker takes by default, about; our headers on top are too much for it.
+_ALMOST_TOO_LARGE = b"x" * 1_048_300
+
+
+async def test_every_odd_message_is_a_row_or_a_dead_letter(
+    kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
+) -> None:
+    odd = {name: value for name, value in ODD.items() if len(value) < 1_000_000}
+    verdicts = {name: judge(b"acme", value, (), FAR) for name, value in odd.items()}
+    accepted = [
+        verdict.id
+        for name, verdict in verdicts.items()
+        if isinstance(verdict, Accepted) and name not in ONLY_THE_ENGINE_REFUSES
+    ]
+    reasons = {
+        offset: verdict.reason if isinstance(verdict, Rejected) else Reason.REFUSED_BY_CLICKHOUSE
+        for offset, (name, verdict) in enumerate(verdicts.items())
+        if isinstance(verdict, Rejected) or name in ONLY_THE_ENGINE_REFUSES
+    }
+    values = [*odd.values()]
+    await produce_raw(kafka_bootstrap, topic, values, key=b"acme", headers=HEADERS)
+    async with new_consumer(future_limit_s=10**10) as consumer:
+        await consumer.ready()
+        await wait_until(lambda: _settled(consumer, len(values)), 20, "all is settled")
+    assert sorted(await ids(clickhouse)) == sorted(accepted)
+    sent = await messages(kafka_bootstrap, f"{topic}.dlq", len(reasons))
+    for one in sent:
+        headers = dict(one.headers)
+        offset = int(headers["activity-dlq-offset"])
+        assert (one.key, one.value) == (b"acme", values[offset])
+        assert list(one.headers[:3]) == HEADERS
+        assert headers["activity-dlq-reason"].decode() == reasons[offset]
+    letters = await _letters(clickhouse)
+    assert {letter.id.offset: letter.reason for letter in letters} == reasons
+    for letter in letters:
+        assert (letter.key, letter.value) == (b"acme", values[letter.id.offset])
+        assert list(letter.headers) == HEADERS
+        assert letter.detail
+        assert letter.status is Status.WAITING
+
+
+async def test_the_row_that_the_engine_refuses_is_found_in_a_batch(
+    kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
+) -> None:
+    """By halving: its neighbours go in."""
+    good = [event(seq=number, schema_version=1) for number in range(300)]
+    values = [message(one) for one in good]
+    for at in (7, 150, 151):
+        values[at] = values[at][:-1] + b',"org_id":"twice"}'
+    await produce_raw(kafka_bootstrap, topic, values, key=b"acme")
+    async with new_consumer(batch_max_age_s=1) as consumer:
+        await consumer.ready()
+        await wait_until(lambda: _settled(consumer, 300), 30, "all is settled")
+    letters = await _letters(clickhouse)
+    assert [letter.id.offset for letter in letters] == [7, 150, 151]
+    assert {letter.reason for letter in letters} == {Reason.REFUSED_BY_CLICKHOUSE}
+    assert all("org_id" in letter.detail for letter in letters)
+    taken = {one["id"] for number, one in enumerate(good) if number not in (7, 150, 151)}
+    assert sorted(await ids(clickhouse)) == sorted(taken)
+
+
+async def test_around_the_value(
+    kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
+) -> None:
+    """Keys and headers that are no text, no key, headers without content, and a message that is
+    too large for the dead-letter topic: that one is in the table only."""
+    around: list[tuple[bytes | None, bytes | None, list[Any]]] = [
+        (message(event()), b"\xff\x00", []),
+        (message(event()), b"acme", [("h", b"\xff")]),
+        (b"{", None, [("none", None), ("", b""), ("ü", b"\x00")]),
+        (None, b"", []),
+        (_ALMOST_TOO_LARGE, b"acme", HEADERS),
+        (message(event()), b"acme", [("none", None), ("", b"")]),
+    ]
+    for value, key, headers in around:
+        await produce_raw(kafka_bootstrap, topic, [value], key=key, headers=headers)
+    async with new_consumer() as consumer:
+        await consumer.ready()
+        await wait_until(lambda: _settled(consumer, len(around)), 20, "all is settled")
+    assert len(await ids(clickhouse)) == 1
+    letters = await _letters(clickhouse)
+    found = [(letter.value, letter.key, list(letter.headers)) for letter in letters]
+    assert found == around[:-1]
+    sent = await messages(kafka_bootstrap, f"{topic}.dlq", 4)
+    assert sorted(dict(one.headers)["activity-dlq-offset"] for one in sent) == [
+        *(b"0", b"1", b"2", b"3")
+    ]
+
+
+async def _settled(consumer: Any, offset: int) -> bool:
+    """Of partition 0, as the consumer's metrics tell."""
+    lines = (await consumer.page("/metrics", 200)).splitlines()
+    return any("settled_offset" in line and line.endswith(f" {offset}") for line in lines)
+
+
+async def _letters(clickhouse: AsyncClient) -> list[Letter]:
+    box = DeadLetterBox(clickhouse)
+    found: list[LetterId] = await box.ids(Status.WAITING)
+    return await box.letters(found)

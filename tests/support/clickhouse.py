@@ -1,0 +1,110 @@
+"""ClickHouse for tests: a server, a migrated database per test, a client bound to it."""
+
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from activity_deploy.migrate import migrate
+from activity_deploy.process.process import Process
+from tests.support.backend import use_docker
+from tests.support.wait import wait_until
+
+_IMAGE = "clickhouse/clickhouse-server:25.8"
+_READY = "clickhouse: ready on "
+
+
+class ClickHouseServer:
+    """`python -m activity_deploy.clickhouse` on `path`, for tests that break it. It keeps its port
+    over a restart; port 0 takes a free one at the first start."""
+
+    def __init__(self, path: Path, port: int = 0) -> None:
+        self.path = path
+        self.port = port
+        self.process = Process("clickhouse", [], path.with_name(path.name + ".log"))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def start(self) -> None:
+        """Returns when it answers. Raises AssertionError with its output if it ends instead."""
+        arguments = ["--path", str(self.path), "--port", str(self.port)]
+        command = [sys.executable, "-m", "activity_deploy.clickhouse", *arguments]
+        self.process = Process("clickhouse", command, self.process.log)
+        await self.process.start()
+        line = await wait_until(self._ready_line, timeout=60, what="ClickHouse is ready")
+        self.port = int(line.removeprefix(_READY).split()[0].rpartition(":")[2])
+
+    async def stop(self) -> None:
+        """SIGTERM; returns when it is gone."""
+        await self.process.stop()
+
+    async def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        await self.process.kill()
+
+    async def restart(self) -> None:
+        """`start` after `stop` or `kill`; it stops what still runs."""
+        await self.stop()
+        await self.start()
+
+    def _ready_line(self) -> str:
+        output = self.process.output()
+        assert self.process.running, f"ClickHouse ended: {output}"
+        return next((line for line in output if line.startswith(_READY)), "")
+
+
+@pytest.fixture(scope="session")
+async def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A server for the whole run. Tests that stop or break it start a ClickHouseServer instead."""
+    if use_docker():
+        with _container() as url:
+            yield url
+        return
+    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse") / "data")
+    await server.start()
+    yield server.url
+    await server.stop()
+
+
+@pytest.fixture
+async def database(clickhouse_url: str) -> AsyncIterator[str]:
+    """A fresh database with all migrations applied, dropped after the test. Yields its name."""
+    name = f"test_{uuid.uuid4().hex}"
+    async with await connect(clickhouse_url, "default") as client:
+        await migrate(client, name)
+        yield name
+        await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+@pytest.fixture
+async def clickhouse(clickhouse_url: str, database: str) -> AsyncIterator[AsyncClient]:
+    """A client bound to `database`."""
+    async with await connect(clickhouse_url, database) as client:
+        yield client
+
+
+async def connect(url: str, database: str) -> AsyncClient:
+    """A client without a session: several queries may run on it at once."""
+    return await clickhouse_connect.get_async_client(
+        dsn=url, database=database, autogenerate_session_id=False
+    )
+
+
+@contextlib.contextmanager
+def _container() -> Iterator[str]:
+    from testcontainers.community.clickhouse import ClickHouseContainer
+
+    with ClickHouseContainer(_IMAGE) as container:
+        host, port = container.get_container_host_ip(), container.get_exposed_port(8123)
+        yield f"http://{container.username}:{container.password}@{host}:{port}"

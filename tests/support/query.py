@@ -1,0 +1,129 @@
+"""The read API in tests: its settings, its tokens, its clients, and rows in its table."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from pydantic import SecretStr
+
+from activity_api.app import create_app
+from activity_api.auth.tokens import READ, mint
+from activity_api.queries.filter import micros
+from activity_api.settings import (
+    ClickHouseSettings,
+    CursorSettings,
+    KafkaSettings,
+    LimitSettings,
+    QuerySettings,
+    ServerSettings,
+    Settings,
+    TokenSettings,
+)
+from activity_schemas.uuid7 import uuid7
+
+KEY = "a key for tests that is long enough for SHA-256"
+TOKENS = TokenSettings(key=SecretStr(KEY))
+
+Row = dict[str, Any]
+
+
+def settings(url: str, database: str = "activity", **changed: Any) -> Settings:
+    """`changed`: whole parts, such as `limits=LimitSettings(...)`."""
+    parts: dict[str, Any] = {
+        "server": ServerSettings(),
+        "clickhouse": ClickHouseSettings(url=url, database=database),
+        "kafka": KafkaSettings(),
+        "query": QuerySettings(),
+        "limits": LimitSettings(),
+        "tokens": TOKENS,
+        "cursor": CursorSettings(key=SecretStr(KEY)),
+    }
+    return Settings(**(parts | changed))
+
+
+def bearer(
+    org_id: str,
+    subject: str = "user-1",
+    *,
+    permissions: tuple[str, ...] = (READ,),
+    workspaces: tuple[str, ...] | None = None,
+    principal_type: str = "user",
+) -> dict[str, str]:
+    """The header of a request."""
+    token = mint(
+        TOKENS,
+        org_id=org_id,
+        subject=subject,
+        now=datetime.now(UTC),
+        permissions=permissions,
+        workspaces=workspaces,
+        principal_type=principal_type,
+    )
+    return {"authorization": f"Bearer {token}"}
+
+
+@contextlib.asynccontextmanager
+async def api(
+    configured: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application of its own, in this process."""
+    app = create_app(configured, clock=clock)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://api") as client,
+    ):
+        yield client
+
+
+def row(org_id: str, timestamp: datetime, **fields: Any) -> Row:
+    """A row of `events`, in JSONEachRow's terms; what is not given is as an event without it."""
+    return {
+        "id": str(uuid7()),
+        "timestamp": micros(timestamp),
+        "org_id": org_id,
+        "method": "GET",
+        "path": "/",
+        "action": "read",
+        "status_code": 200,
+        "duration_ms": 1.0,
+        "producer_id": "test",
+        "schema_version": 1,
+        "_topic": "activity.events.v1",
+        "_lease": micros(datetime.now(UTC) + timedelta(days=1))[:-3],
+        **fields,
+    }
+
+
+async def insert(clickhouse: AsyncClient, rows: Iterable[Row]) -> None:
+    """In one part per partition of the table."""
+    body = b"\n".join(map(orjson.dumps, rows))
+    await clickhouse.raw_insert(
+        "events", insert_block=body, fmt="JSONEachRow", settings={"async_insert": 0}
+    )
+
+
+async def walk(
+    client: httpx.AsyncClient, url: str, headers: dict[str, str], limit: int
+) -> list[Row]:
+    """All pages of a list, newest first."""
+    found: list[Row] = []
+    cursor, total = "", None
+    while True:
+        separator = "&" if "?" in url else "?"
+        target = f"{url}{separator}limit={limit}&cursor={cursor}"
+        response = await client.get(target, headers=headers)
+        assert response.status_code == 200, response.text
+        page = response.json()
+        assert total in (None, page["total"]), "a walk has one total"
+        assert len(page["activities"]) <= limit
+        assert page["has_more"] == (page["next_cursor"] is not None)
+        total = page["total"]
+        found += page["activities"]
+        if not page["has_more"]:
+            return found
+        cursor = page["next_cursor"]

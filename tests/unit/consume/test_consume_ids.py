@@ -1,0 +1,75 @@
+"""The window of ids against a set that never forgets."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activity_consume.batching.dedup import IdWindow
+from activity_schemas.uuid7 import uuid7
+
+# Few milliseconds and little noise, so that ids meet; over 60 s, so that buckets fill and end.
+minted = st.builds(
+    lambda ms, noise: str(uuid7(1_767_322_800_000 + ms, noise.to_bytes(10, "big"))),
+    st.integers(0, 60_000) | st.integers(0, 10),
+    st.integers(1, 3),
+)
+batches = st.lists(st.lists(minted, max_size=20), max_size=12)
+
+
+@given(batches, st.integers(1, 40))
+def test_the_young_side_is_exact_and_the_rest_is_flagged(
+    batches: list[list[str]], limit: int
+) -> None:
+    window, taken = IdWindow(limit), set[str]()
+    for batch in batches:
+        for id_ in batch:
+            new = window.take(id_)
+            if new is not None:  # else the table is asked
+                assert new == (id_ not in taken)
+            taken.add(id_)
+        window.trim()
+        assert len(window) <= limit
+
+
+@given(st.lists(minted, unique=True, max_size=60), st.integers(1, 40), minted)
+def test_seeded_from_the_table_it_knows_the_same(held: list[str], limit: int, next_: str) -> None:
+    """The table hands over the youngest by millisecond, in no certain order within one."""
+    youngest = sorted(held, key=lambda id_: id_[:13], reverse=True)[:limit]
+    window = IdWindow.seeded(youngest, limit, complete=len(youngest) < limit)
+    assert len(window) <= limit
+    new = window.take(next_)
+    if new is not None:
+        assert new == (next_ not in held)
+    elif len(held) < limit:
+        raise AssertionError("the window has all there are, so it must know")
+
+
+@given(st.lists(minted, unique=True, max_size=100), st.integers(1, 40))
+def test_it_forgets_the_oldest_and_no_more_than_it_must(ids: list[str], limit: int) -> None:
+    window = IdWindow(limit)
+    for id_ in ids:
+        window.take(id_)
+    window.trim()
+    remembered = [id_ for id_ in ids if window.take(id_) is False]
+    assert len(remembered) == len(window)
+    forgotten = [id_ for id_ in ids if window.take(id_) is None]
+    assert len(remembered) + len(forgotten) == len(ids)
+    if forgotten:
+        buckets = sorted({id_[:10] for id_ in forgotten})
+        again = sum(id_.startswith(buckets[-1]) for id_ in ids)
+        assert len(remembered) + again > limit, "one bucket less would have been enough"
+        assert max(forgotten)[:10] < min(remembered, default="g")[:10]
+
+
+def test_nothing_is_old_for_a_window_that_has_lost_nothing() -> None:
+    window = IdWindow.seeded([], 5, complete=True)
+    assert window.take("00000000-0000-7000-8000-000000000000")
+
+
+def test_what_the_engine_has_refused_may_come_again() -> None:
+    window = IdWindow(5)
+    id_ = str(uuid7())
+    assert window.take(id_)
+    window.forget(id_)
+    window.forget(id_)
+    assert len(window) == 0
+    assert window.take(id_)
