@@ -1,12 +1,16 @@
 # Two commands matter: `make run` and `make test`. Both do all the set-up a fresh machine needs.
+.DEFAULT_GOAL := help
 PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query bench-freshness bench-fairness vegeta
+.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query bench-freshness bench-fairness vegeta
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## the whole pipeline in the foreground, with a burst of real requests
-	@$(BIN)/python -m activity_deploy.run
+	@$(BIN)/activity run
 
 setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
 

@@ -1,26 +1,87 @@
-"""`activity`: what people do with a pipeline that runs."""
+"""`activity`: the way in for people. Each command's work is in a module of its own."""
 
+import json
+import os
 import sys
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from activity_api.auth.tokens import READ
 from activity_deploy.dlq import commands as dlq
 from activity_deploy.errors import Problem
 from activity_deploy.generate import generate
+from activity_deploy.local.addresses import use_local_stack
 from activity_deploy.local.secrets import existing, token
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.local.state import StateDirectory
+from activity_kafka.settings import KafkaSettings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-app.add_typer(dlq.app, name="dlq")
-app.command()(generate)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"activity {version('activity-pipeline')}")
+        raise typer.Exit
 
 
 @app.callback()
-def activity() -> None:
-    """Work with the activity pipeline."""
+def activity(
+    context: typer.Context,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Work with the activity pipeline. Settings are environment variables: `activity settings`."""
+    # `run` makes a stack; all others mean one that is there.
+    if context.invoked_subcommand != "run":
+        use_local_stack(os.environ, Path.cwd())
+
+
+@app.command()
+def run(
+    once: Annotated[bool, typer.Option("--once", help="End after the requests.")] = False,
+) -> None:
+    """Run the whole pipeline on this machine, with a burst of real requests, until Ctrl-C."""
+    from activity_deploy.run import run_stack  # noqa: PLC0415 - the other commands need no stack
+
+    raise typer.Exit(run_stack(once=once))
+
+
+@app.command()
+def consume() -> None:
+    """Run a consumer: from Kafka into ClickHouse, until SIGTERM or Ctrl-C."""
+    from activity_consume.main import consume as run_consumer  # noqa: PLC0415 - loads FastStream
+
+    raise typer.Exit(run_consumer())
+
+
+@app.command()
+def serve() -> None:
+    """Run the read API, until SIGTERM or Ctrl-C."""
+    from activity_api.server import serve as run_api  # noqa: PLC0415 - loads FastAPI
+
+    raise typer.Exit(run_api())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring ClickHouse's tables to this release's form. Does nothing where they have it."""
+    from activity_deploy.migrate import migrate_database  # noqa: PLC0415 - loads the client
+
+    raise typer.Exit(migrate_database())
 
 
 @app.command("token")
@@ -37,12 +98,39 @@ def print_token(
     typer.echo(token(settings, org, user, permission or [READ], workspace))
 
 
+app.command()(generate)
+app.add_typer(dlq.app, name="dlq")
+
+
+@app.command()
+def openapi() -> None:
+    """Print the read API's OpenAPI document."""
+    from activity_api.openapi.document import document  # noqa: PLC0415 - loads FastAPI
+
+    typer.echo(json.dumps(document(), indent=2))
+
+
+@app.command()
+def asyncapi() -> None:
+    """Print the topics' AsyncAPI document."""
+    from activity_consume.sources.subscriber import (  # noqa: PLC0415 - loads FastStream
+        asyncapi as document,
+    )
+
+    typer.echo(json.dumps(document(KafkaSettings()), indent=2))
+
+
 def main() -> None:
-    """The console script: a Problem is one line, and exit status 1."""
+    """The console script. What is wrong is one line: exit status 1, or 2 for a wrong setting."""
     try:
         app()
     except Problem as problem:
         sys.exit(f"activity: {problem}")
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            name = "_".join(map(str, found["loc"]))
+            sys.stderr.write(f"activity: {error.title}: {name}: {found['msg']}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from activity_deploy.migrate import MigrationError, migrate
 
 DAYS = 90
 ORGS = 2000
+PRODUCER = "generate"
 # Of one statement: a part for each bucket and month it touches, and some hundred MB of memory.
 _CHUNK = 500_000
 _TIMEOUT_SECONDS = 600
@@ -35,7 +36,8 @@ INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, app_id, endpoi
     total_stages, token_usage, metadata, producer_id, seq, schema_version,
     _topic, _partition, _offset, _base_offset, _lease, _ingested_at)
 WITH
-    arrayMap(salt -> cityHash64({{seed:UInt64}}, number, salt), range(14)) AS noise,
+    number + {{base:UInt64}} AS serial,
+    arrayMap(salt -> cityHash64({{seed:UInt64}}, serial, salt), range(14)) AS noise,
     arrayMap(x -> x / 18446744073709551616., noise) AS u,
     toUInt16(floor(pow({_FIRST!r} + u[1] * ({_LAST!r} - {_FIRST!r}), -10) + 0.5)) AS rank,
     greatest(1, toUInt32(50 / sqrt(rank))) AS workspaces,
@@ -87,8 +89,9 @@ SELECT
     if(runs, 3, NULL), if(runs, 3, NULL),
     if(runs, map('input', noise[1] % 2000, 'output', noise[2] % 500), map()),
     if(noise[8] % 10 = 0, '{{"region":"eu-1","attempt":1}}', '{{}}'),
-    'generate', number, 1,
-    'generated', kafkaMurmurHash(org) % 4, number, {{first:UInt64}}, now64(3) + 3600,
+    '{PRODUCER}', serial, 1,
+    'generated', kafkaMurmurHash(org) % 4, serial,
+    {{first:UInt64}} + {{base:UInt64}}, now64(3) + 3600,
     fromUnixTimestamp64Milli(toInt64(intDiv(arrived, 1000) + 300), 'UTC')
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
 SETTINGS min_insert_block_size_rows = {_CHUNK}, min_insert_block_size_bytes = 0,
@@ -96,6 +99,9 @@ SETTINGS min_insert_block_size_rows = {_CHUNK}, min_insert_block_size_bytes = 0,
 
 Rows = Annotated[int, typer.Option(min=1, help="How many events.")]
 Database = Annotated[str | None, typer.Option(help="By default ACTIVITY_CLICKHOUSE_DATABASE.")]
+Beside = Annotated[
+    bool, typer.Option("--beside-others", help="Also into a table that holds real events.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed, other events.")]
 
 
@@ -106,12 +112,15 @@ class Platform:
     rows: int
     until: datetime
     seed: int = 1
+    #: The first event's number; another call goes on after the last one's, so no event comes twice.
+    base: int = 0
 
     async def insert(self, client: AsyncClient) -> AsyncIterator[int]:
         """Into the client's database; yields how many more are in."""
         since = self.until - timedelta(days=DAYS)
         values = {
             "seed": self.seed,
+            "base": self.base,
             "rows": self.rows,
             "days": float(DAYS),
             "since": int(since.timestamp()) * 1_000_000,
@@ -128,23 +137,50 @@ def org(uniform: float) -> str:
     return f"org-{rank:04}"
 
 
-def generate(rows: Rows, database: Database = None, seed: Seed = 1) -> None:
-    """Fill the table with realistic events, straight in the engine: 10 million take minutes."""
+def generate(rows: Rows, database: Database = None, seed: Seed = 1, beside: Beside = False) -> None:
+    """Fill the table with realistic events, straight in the engine: 10 million take minutes.
+
+    A further call adds further events. A table that holds anybody else's is left alone.
+    """
     settings = ClickHouseSettings()
     until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     try:
-        asyncio.run(_run(settings.url, database or settings.database, Platform(rows, until, seed)))
+        platform = Platform(rows, until, seed)
+        asyncio.run(_run(settings.url, database or settings.database, platform, beside=beside))
     except (ClickHouseError, MigrationError) as error:
         raise Problem(f"no events generated: {str(error).splitlines()[0]}") from None
 
 
-async def _run(url: str, database: str, platform: Platform) -> None:
+async def _run(url: str, database: str, platform: Platform, *, beside: bool) -> None:
     async with await _connect(url, "default") as client:
         await migrate(client, database)
     async with await _connect(url, database) as client:
+        if not beside and (others := await _events_of_others(client)):
+            raise Problem(
+                f"database {database} holds {others:,} events that `generate` did not make; name"
+                " another with --database, or add to them with --beside-others"
+            )
+        platform = replace(platform, base=await _next_number(client))
         with typer.progressbar(length=platform.rows, label=f"{platform.rows:,} events") as bar:
             async for count in platform.insert(client):
                 bar.update(count)
+
+
+async def _events_of_others(client: AsyncClient) -> int:
+    """How many events are not generated ones."""
+    result = await client.query(
+        "SELECT count() FROM events WHERE producer_id != {p:String}", {"p": PRODUCER}
+    )
+    return int(result.result_rows[0][0])
+
+
+async def _next_number(client: AsyncClient) -> int:
+    """The number after the last generated event's."""
+    result = await client.query(
+        "SELECT if(count() = 0, 0, max(seq) + 1) FROM events WHERE producer_id = {p:String}",
+        {"p": PRODUCER},
+    )
+    return int(result.result_rows[0][0])
 
 
 async def _connect(url: str, database: str) -> AsyncClient:

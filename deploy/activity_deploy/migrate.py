@@ -1,5 +1,6 @@
 """`python -m activity_deploy.migrate`: apply migrations/NNNN_name.sql in order, each once."""
 
+import argparse
 import asyncio
 import hashlib
 import re
@@ -211,7 +212,7 @@ async def _run(settings: ClickHouseSettings) -> list[str]:
         await client.close()
 
 
-def main() -> int:
+def migrate_database() -> int:
     """Migrate the database of the settings, one line for each migration; the exit status."""
     try:
         settings = ClickHouseSettings()
@@ -224,6 +225,14 @@ def main() -> int:
     if not applied:
         print(f"migrate: database {settings.database} is up to date")
     return 0
+
+
+def main() -> int:
+    """`python -m activity_deploy.migrate`; the exit status. `--help` migrates nothing."""
+    argparse.ArgumentParser(
+        prog="python -m activity_deploy.migrate", description=__doc__
+    ).parse_args()
+    return migrate_database()
 
 
 if __name__ == "__main__":

@@ -78,18 +78,15 @@ def _transport(settings: LocalSettings) -> str:
     return "kafka"
 
 
-def main() -> int:
-    """Run; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m activity_deploy.run", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="end after the burst was shown")
-    arguments = parser.parse_args()
+def run_stack(*, once: bool) -> int:
+    """Run until told to stop, or until the requests were shown; the exit status."""
     # Until the event loop has its own: a SIGTERM while Maven fetches ends like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a Problem says it in one line
     try:
         settings = LocalSettings()
         settings = settings.model_copy(update={"transport": _transport(settings)})
-        asyncio.run(run(settings, once=arguments.once))
+        asyncio.run(run(settings, once=once))
     except ValidationError as error:
         first = error.errors()[0]
         name = f"activity_{'_'.join(map(str, first['loc']))}".upper()
@@ -101,6 +98,13 @@ def main() -> int:
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def main() -> int:
+    """`python -m activity_deploy.run`; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m activity_deploy.run", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end after the burst was shown")
+    return run_stack(once=parser.parse_args().once)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from activity_deploy.errors import Problem
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create
+from activity_deploy.local.addresses import remember
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.local.state import StateDirectory
 from activity_deploy.process.http_ready import wait_ready
@@ -79,6 +80,13 @@ class Stack:
     async def start(self, secrets: dict[str, str]) -> None:
         """Returns when all are ready. `secrets`: further environment variables. Raises Problem."""
         self._environment |= secrets
+        remember(
+            self._state,
+            {
+                name: self._environment[name]
+                for name in ("ACTIVITY_KAFKA_BOOTSTRAP_SERVERS", "ACTIVITY_CLICKHOUSE_URL")
+            },
+        )
         await _together(self._start_kafka(), self._start_clickhouse())
         await _together(
             self._serve("consumer", ["activity_consume"], f"{self.consumer_url}/readyz"),

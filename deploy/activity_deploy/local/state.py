@@ -10,11 +10,12 @@ from activity_deploy.errors import Problem
 from activity_deploy.kafka.jars import VERSION as KAFKA
 
 LAYOUT = "1"  # of this directory; raised by a change that older or newer code would misread
+_MARKER = "VERSION"
 _LOGS_KEPT = ".1"  # of the run before this one
 
 
 class StateDirectory:
-    """`kafka/ clickhouse/ spool/ logs/ VERSION LOCK jwt.key cursor.key`, for one launcher at once.
+    """`kafka/ clickhouse/ spool/ logs/ VERSION LOCK addresses.json *.key`, of one launcher.
 
     The lock is the kernel's: it goes with the process, however that ends.
     """
@@ -25,7 +26,14 @@ class StateDirectory:
         self.clickhouse = self.path / "clickhouse"
         self.spool = self.path / "spool"
         self.logs = self.path / "logs"
+        #: Where the parts of the last run were to be reached (addresses.py).
+        self.addresses = self.path / "addresses.json"
         self._lock: IO[str] | None = None
+
+    @classmethod
+    def is_one(cls, path: Path) -> bool:
+        """Whether `make run` has made this directory."""
+        return (path / _MARKER).is_file()
 
     def open(self) -> None:
         """Make it or check it, and lock it. Raises Problem."""
@@ -70,7 +78,7 @@ class StateDirectory:
 
     @property
     def _marker(self) -> Path:
-        return self.path / "VERSION"
+        return self.path / _MARKER
 
     def _key_path(self, name: str) -> Path:
         return self.path / f"{name}.key"

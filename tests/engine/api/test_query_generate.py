@@ -1,9 +1,13 @@
 """Generated events: a platform's shape, the same for the same seed, and good to be read."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
+from typer.testing import CliRunner, Result
 
+from activity_deploy.cli import app
+from activity_deploy.errors import Problem
 from activity_deploy.generate import DAYS, Platform, org
 from tests.support import query
 from tests.support.query import api, bearer
@@ -64,3 +68,47 @@ def test_orgs_are_drawn_by_size() -> None:
     assert org(0.184) == "org-0001"
     assert org(0.185) == "org-0002"
     assert org(1 - 1e-12) == "org-2000"
+
+
+async def test_a_second_call_adds_other_events(
+    clickhouse: AsyncClient, clickhouse_url: str, database: str
+) -> None:
+    await clickhouse.command("TRUNCATE TABLE events")
+    for _ in range(2):
+        await asyncio.to_thread(_generate, clickhouse_url, database, "--rows", "1000")
+    result = await clickhouse.query(
+        "SELECT count(), uniqExact(id), uniqExact(_offset), max(seq), max(timestamp) < now()"
+        " FROM events"
+    )
+    assert result.result_rows == [(2000, 2000, 2000, 1999, 1)]
+
+
+async def test_it_leaves_a_table_with_anybody_elses_events_alone(
+    clickhouse: AsyncClient, clickhouse_url: str, database: str
+) -> None:
+    await clickhouse.command("TRUNCATE TABLE events")
+    await insert_row(clickhouse)
+    refused = await asyncio.to_thread(_generate, clickhouse_url, database, "--rows", "10")
+    assert isinstance(refused.exception, Problem)
+    assert "1 events that `generate` did not make" in str(refused.exception)
+    assert (await clickhouse.query("SELECT count() FROM events")).result_rows == [(1,)]
+    told = ("--rows", "10", "--beside-others")
+    await asyncio.to_thread(_generate, clickhouse_url, database, *told)
+    assert (await clickhouse.query("SELECT count() FROM events")).result_rows == [(11,)]
+
+
+async def insert_row(clickhouse: AsyncClient) -> None:
+    """One event of a real service."""
+    await clickhouse.command(
+        "INSERT INTO events (id, timestamp, org_id, producer_id, _lease)"
+        " VALUES (generateUUIDv7(), now64(6), 'acme', 'svc-1', now64(3) + 60)"
+    )
+
+
+def _generate(url: str, database: str, *arguments: str) -> Result:
+    environment = {"ACTIVITY_CLICKHOUSE_URL": url}
+    return CliRunner().invoke(
+        app,
+        ["generate", "--database", database, *arguments],
+        env=environment,
+    )
