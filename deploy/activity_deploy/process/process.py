@@ -11,8 +11,6 @@ from pathlib import Path
 from activity_deploy.errors import Problem
 from activity_deploy.process import die_with_parent as leash
 
-_ROOT = Path(__file__).parents[2]
-
 
 class Process:
     """A program that is started, watched and stopped; it may be started again after its end."""
@@ -60,7 +58,6 @@ class Process:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self._environment},
-                cwd=_ROOT,
                 # Ctrl-C on a terminal goes to the launcher alone, which stops them in order.
                 start_new_session=True,
             )
