@@ -8,6 +8,7 @@ from time import monotonic
 from fastapi import FastAPI
 
 from query_api import docs, health, openapi
+from query_api.door import Application
 from query_api.errors import add_handlers
 from query_api.limits import Limits
 from query_api.progress import Progress
@@ -37,7 +38,7 @@ def create_app(
         await progress.close()
         await storage.close()
 
-    app = FastAPI(
+    app = Application(
         title=openapi.TITLE,
         version=openapi.VERSION,
         lifespan=lifespan,

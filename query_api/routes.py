@@ -1,10 +1,11 @@
 """The 15 endpoints."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from query_api.documented import LIST, RESPONSES, SUMMARY
 from query_api.parameters import Hours, HoursToLookBack, Page, Search
 from query_api.reader import Reader
+from query_api.route import ActivityRoute, only_known_parameters
 from query_api.scopes import (
     ActionScope,
     AppScope,
@@ -18,7 +19,14 @@ from query_api.scopes import (
     WorkspaceScope,
 )
 
-router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["Activity"], responses=RESPONSES)
+router = APIRouter(
+    prefix="/v1/orgs/{org_id}",
+    tags=["Activity"],
+    responses=RESPONSES,
+    route_class=ActivityRoute,
+    dependencies=[Depends(only_known_parameters)],
+    generate_unique_id_function=lambda route: route.name,  # client generators name methods so
+)
 
 
 @router.get("/activity", **LIST)
