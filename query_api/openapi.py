@@ -5,6 +5,8 @@ from typing import Any
 
 from fastapi.openapi.utils import get_openapi
 
+from query_api.examples import EXAMPLES
+from query_api.headers import ON_STATUS, described
 from query_api.routes import router
 
 TITLE = "Activity API"
@@ -18,5 +20,12 @@ def document() -> dict[str, Any]:
     for path in made["paths"].values():
         for operation in path.values():
             # FastAPI appends its own 422 behind the others.
-            operation["responses"] = dict(sorted(operation["responses"].items()))
+            responses = operation["responses"] = dict(sorted(operation["responses"].items()))
+            for status, names in ON_STATUS.items():
+                responses[status]["headers"] = {
+                    name: {"$ref": f"#/components/headers/{name}"} for name in names
+                }
+    made["components"]["headers"] = described()
+    for name, examples in EXAMPLES.items():
+        made["components"]["schemas"][name]["examples"] = examples
     return made
