@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord
 from faststream import AckPolicy, FastStream
@@ -19,6 +19,7 @@ from ingest.consume.settings import ConsumerSettings
 from ingest.settings import KafkaSettings
 from schemas.event import ActivityEvent
 
+Isolation = Literal["read_committed", "read_uncommitted"]
 Records = tuple[ConsumerRecord, ...]
 
 # One answer of the broker, all partitions, and of each partition: what may lie in memory unread.
@@ -45,6 +46,7 @@ def build(
     security: Mapping[str, Any],
     *,
     hooks: Hooks | None = None,
+    isolation_level: Isolation = "read_committed",
 ) -> tuple[FastStream, BatchSubscriber]:
     """The application, not started, and its subscriber, which holds the client once it is.
 
@@ -75,7 +77,7 @@ def build(
         # A take-over seeks; where the topic has no such offset later on, Unreadables says so.
         auto_offset_reset="none",
         # An aborted transaction's events were never sent.
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         batch_timeout_ms=50,
         max_records=_MOST_RECORDS,
         fetch_max_bytes=_FETCH_BYTES,

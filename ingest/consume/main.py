@@ -6,6 +6,7 @@ import logging
 import sys
 
 import uvloop
+from clickhouse_connect.driver import options
 
 from ingest.consume.assignment import StopError
 from ingest.consume.logs import OneLine, Quiet
@@ -28,6 +29,9 @@ def consume(parts: Parts | None = None) -> int:
     handler.addFilter(Quiet(own="ingest"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("ingest").setLevel(logging.INFO)
+    # clickhouse_connect loads pandas, where there is one, at its first insert: in the middle of the
+    # event loop, for seconds in which no heartbeat is sent.
+    getattr(options, "pd", None)
     # What is loaded by now stays, and what comes is mostly freed by its count: with Python's own
     # thresholds a fifth of the time under load goes into looking through it for nothing.
     gc.freeze()

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from ingest.consume.app import Pages, build, pages_app
+from ingest.consume.app import Isolation, Pages, build, pages_app
 from ingest.consume.assignment import Assignment, StopError
 from ingest.consume.client import Hooks
 from ingest.consume.clients import Clients
@@ -51,6 +51,7 @@ class Parts:
     store: type[EventStore] = EventStore
     commits: type[Commits] = Commits
     dead_letters: type[DeadLetters] = DeadLetters
+    isolation_level: Isolation = "read_committed"
 
 
 class Service:
@@ -169,6 +170,7 @@ class Service:
         app, subscriber = build(
             *(kafka, self._settings, assignment, assignment.take, self._security),
             hooks=Hooks(assignment.failed, assignment.idle),
+            isolation_level=self._parts.isolation_level,
         )
         self._ready = lambda: self._reason(assignment, subscriber.consumer)
         await self._reach(Part.KAFKA, "Kafka", app.start)
