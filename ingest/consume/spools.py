@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import logging
 import sqlite3
 import time
 from pathlib import Path
@@ -17,12 +16,10 @@ from ingest.consume.room import Room
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.spool_source import SpoolCommits, SpoolFile, spool_files
 from ingest.consume.stats import Stats
-from ingest.consume.store import EventStore, first_line
+from ingest.consume.store import EventStore
 from ingest.consume.takeover import take_over
 from ingest.consume.writer import PartitionWriter
 from ingest.spool_progress import SpoolProgress
-
-log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
@@ -121,8 +118,7 @@ class Spools:
                 )
                 break
             except ClickHouseError as error:
-                log.warning("%s: cannot take over yet: %s", file.source, first_line(error))
-                self._stats.failed(file.source, first_line(error))
+                self._stats.failed(file.source, "cannot take over yet", error)
                 await asyncio.sleep(_RETRY_SECONDS)
         self._stats.recovered(file.source)
         return PartitionWriter(
