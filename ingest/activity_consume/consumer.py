@@ -5,27 +5,30 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import clickhouse_connect
 import uvicorn
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from activity_consume.clients import Clients
 from activity_consume.dead_letter.writer import DeadLetters
 from activity_consume.delivery.offsets import Commits
+from activity_consume.health import Part
 from activity_consume.metrics import Stats
+from activity_consume.probes import Probes
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import EventStore, first_line
 from activity_consume.sink.watermark import ProgressReport
+from activity_consume.sources.client import Hooks
 from activity_consume.sources.kafka import Assignment, StopError
+from activity_consume.sources.kafka_log import KafkaLog
 from activity_consume.sources.spool import Spools
-from activity_consume.sources.subscriber import Pages, build, pages_app
+from activity_consume.sources.subscriber import Isolation, Pages, build, pages_app
 from activity_emit.settings import SpoolSettings
 from activity_kafka.settings import (
     ClickHouseSettings,
@@ -39,8 +42,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
-# A dead letter is the original message and its reason: give it room (the topic must, too).
-_MAX_REQUEST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Parts:
     store: type[EventStore] = EventStore
     commits: type[Commits] = Commits
     dead_letters: type[DeadLetters] = DeadLetters
+    isolation_level: Isolation = "read_committed"
 
 
 class Service:
@@ -64,10 +66,12 @@ class Service:
     ) -> None:
         self._parts = parts or Parts()
         self._security = security_options()
+        self._clients = Clients(kafka, clickhouse, settings, self._security)
         self._kafka = kafka
         self._clickhouse = clickhouse
         self._settings = settings
         self._stats = Stats()
+        self._probes = Probes(self._stats.health)
         self._not_ready = "starting"
         #: Why nothing goes on, '' if it does; the application's own once that is there.
         self._ready: Callable[[], str] = lambda: self._not_ready
@@ -77,7 +81,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn catches them first, and raises them once more when it has ended.
             signal.signal(number, lambda *_: None)
-        pages = pages_app(Pages(self._not_ready_because, self._stats.prometheus))
+        pages = pages_app(Pages(self._not_ready_because, self._metrics))
         config = uvicorn.Config(pages, lifespan="off", log_level="warning", access_log=False)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -95,10 +99,15 @@ class Service:
     def _not_ready_because(self) -> str:
         return self._ready()
 
+    def _metrics(self) -> str:
+        return self._stats.prometheus(ready=not self._ready())
+
     async def _consume(self, until: "asyncio.Task[None]") -> None:
         async with contextlib.AsyncExitStack() as stack:
-            client = await self._reach("ClickHouse", self._open_clickhouse)
+            _run(stack, self._probes.tick())
+            client = await self._reach(Part.CLICKHOUSE, "ClickHouse", self._clients.clickhouse)
             stack.push_async_callback(client.close)
+            _run(stack, self._probes.clickhouse(client, self._clickhouse.database))
             if TransportSettings().transport == "kafka":
                 stopped = await self._from_kafka(client, stack)
             else:
@@ -134,16 +143,21 @@ class Service:
     ) -> "asyncio.Future[None]":
         """Join the group; the future ends when it must not go on."""
         kafka = self._kafka
-        producer = await self._reach("Kafka", self._open_producer)
+        clients = self._clients
+        producer = await self._reach(Part.KAFKA, "Kafka", clients.producer)
         stack.push_async_callback(producer.stop)
-        admin = await self._reach("Kafka", self._open_admin)
+        admin = await self._reach(Part.KAFKA, "Kafka", clients.admin)
         stack.push_async_callback(admin.close)
+        beside = await self._reach(Part.KAFKA, "Kafka", clients.log)
+        stack.push_async_callback(beside.close)
+        kafka_log = KafkaLog(beside)
+        _run(stack, self._probes.kafka(kafka_log, kafka))
 
         def connected() -> tuple[AIOKafkaConsumer, Commits]:
             consumer = subscriber.consumer
             if consumer is None:
                 raise StopError("the Kafka consumer is not started")
-            return consumer, self._parts.commits(consumer, admin, kafka.group_id, self._reader)
+            return consumer, self._parts.commits(consumer, admin, kafka.group_id, kafka_log)
 
         store = self._parts.store(client)
         assignment = Assignment(
@@ -153,82 +167,51 @@ class Service:
             self._stats,
             connected,
         )
-        app, subscriber = build(kafka, self._settings, assignment, assignment.take, self._security)
+        app, subscriber = build(
+            *(kafka, self._settings, assignment, assignment.take, self._security),
+            hooks=Hooks(assignment.failed, assignment.idle),
+            isolation_level=self._parts.isolation_level,
+        )
         self._ready = lambda: self._reason(assignment, subscriber.consumer)
-        await self._reach("Kafka", app.start)
+        await self._reach(Part.KAFKA, "Kafka", app.start)
         stack.push_async_callback(app.stop)
         stack.push_async_callback(assignment.close)
-        report = ProgressReport(client, store, lambda: connected()[0], assignment.settled)
-        for work in (report.run(), assignment.watch()):
-            stack.callback(asyncio.create_task(work).cancel)
+        report = ProgressReport(
+            *(client, store, lambda: connected()[0], assignment.settled),
+            kafka=kafka_log,
+            stats=self._stats,
+        )
+        _run(stack, report.run())
+        _run(stack, assignment.watch())
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)
         return assignment.stopped
 
-    async def _open_clickhouse(self) -> AsyncClient:
-        return await clickhouse_connect.get_async_client(
-            dsn=self._clickhouse.url,
-            database=self._clickhouse.database,
-            # Several queries run on one client at once.
-            autogenerate_session_id=False,
-            send_receive_timeout=self._settings.insert_timeout_s,
-            connect_timeout=5,
-            compress=False,
-        )
-
-    async def _open_producer(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._kafka.servers,
-            client_id="activity-consumer-dlq",
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=_MAX_REQUEST_BYTES,
-            **self._security,
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
-
-    def _reader(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            bootstrap_servers=self._kafka.servers,
-            client_id="activity-consumer-reader",
-            group_id=None,
-            auto_offset_reset="none",
-            **self._security,
-        )
-
-    async def _open_admin(self) -> AIOKafkaAdminClient:
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=self._kafka.servers,
-            client_id="activity-consumer-admin",
-            **self._security,
-        )
-        try:
-            await admin.start()
-        except BaseException:
-            await admin.close()
-            raise
-        return admin
-
-    async def _reach(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _reach(self, part: Part, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                return await attempt()
+                reached = await attempt()
             except (ClickHouseError, KafkaError) as error:
                 self._not_ready = f"{what} is not to be reached: {first_line(error)}"
-                log.warning("%s; trying again", self._not_ready)
+                self._stats.health.failed("start", part, f"{self._not_ready}; trying again")
+            else:
+                self._stats.health.recovered("start")
+                return reached
             await asyncio.sleep(_RETRY_SECONDS)
 
     def _reason(self, assignment: Assignment, consumer: AIOKafkaConsumer | None) -> str:
         """'' when events are on their way into the table, else why they are not."""
         if self._not_ready or consumer is None:
             return self._not_ready or "stopping"
+        if trouble := self._stats.trouble:
+            return trouble
         if not consumer.partitions_for_topic(self._kafka.topic):
             return f"topic {self._kafka.topic} does not exist; create it"
-        return self._stats.trouble or ("" if assignment.ready else "joining the group")
+        return "" if assignment.ready else "joining the group"
+
+
+def _run(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Beside all else, until the stack is unwound to here."""
+    stack.callback(asyncio.create_task(work).cancel)
 
 
 def security_options() -> dict[str, Any]:

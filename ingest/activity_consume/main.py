@@ -6,8 +6,10 @@ import logging
 import sys
 
 import uvloop
+from clickhouse_connect.driver import options
 
 from activity_consume.consumer import Parts, Service, listen
+from activity_consume.logs import OneLine, Quiet
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sources.kafka import StopError
 from activity_kafka.settings import ClickHouseSettings, KafkaSettings
@@ -23,9 +25,13 @@ def consume(parts: Parts | None = None) -> int:
     settings = ConsumerSettings()
     service = Service(KafkaSettings(), ClickHouseSettings(), settings, parts)
     handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.addFilter(Quiet(own="activity_consume"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("activity_consume").setLevel(logging.INFO)
+    # clickhouse_connect loads pandas, where there is one, at its first insert: in the middle of the
+    # event loop, for seconds in which no heartbeat is sent.
+    getattr(options, "pd", None)
     # What is loaded by now stays, and what comes is mostly freed by its count: with Python's own
     # thresholds a fifth of the time under load goes into looking through it for nothing.
     gc.freeze()
@@ -37,13 +43,3 @@ def consume(parts: Parts | None = None) -> int:
         sys.stderr.write(f"consumer: {error}\n")
         return 1
     return 0
-
-
-class _OneLine(logging.Formatter):
-    """An exception is one line: an operator reads logs, not stack traces."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        if record.exc_info:
-            record.msg = f"{record.getMessage()}: {record.exc_info[1]!r}"
-            record.args, record.exc_info = (), None
-        return super().format(record)

@@ -54,6 +54,8 @@ class KafkaPublisher:
         self.emit = emit or EmitSettings()
         self.spool = spool or SpoolSettings()
         self._options = {"compression_type": self.emit.compression, **(client_options or {})}
+        # Refused here, where somebody reads it, and not at the first event.
+        EmitSettings.model_validate({"compression": self._options["compression_type"]})
         self._hook = hook
         self._bound = self.emit.queue_size
         self._lock = threading.Lock()

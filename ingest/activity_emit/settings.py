@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+import aiokafka.codec
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_emit.event.resource import COLLECTIONS
@@ -31,11 +32,21 @@ class EmitSettings(BaseSettings):
     # How long an event may wait for company: with the commit it is on disk within 20 ms.
     flush_ms: float = Field(default=15, gt=0)
     stop_timeout_s: float = Field(default=5, ge=0)  # for the last events, at shutdown
+    # All but gzip need the package cramjam: `pip install aiokafka[lz4]` brings it for all three.
     compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
     websockets: bool = True  # one event per connection
     query_allow: frozenset[str] = frozenset()  # query parameters whose values may be recorded
     rules: tuple[Rule, ...] = DEFAULT_RULES
     collections: dict[str, str] = dict(COLLECTIONS)  # path segment -> resource type
+
+    @field_validator("compression")
+    @classmethod
+    def _is_installed(cls, codec: str | None) -> str | None:
+        if codec is not None and not getattr(aiokafka.codec, f"has_{codec}")():
+            raise ValueError(
+                f"{codec} is not installed; pip install 'aiokafka[{codec}]', or use gzip"
+            )
+        return codec
 
 
 class SpoolSettings(BaseSettings):

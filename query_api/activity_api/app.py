@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from activity_api.auth.tokens import verifier
 from activity_api.clickhouse.client import Storage
 from activity_api.clickhouse.watermark import Progress
+from activity_api.door import Application
 from activity_api.endpoints import health
 from activity_api.endpoints.rate_limit import Limits
 from activity_api.endpoints.routes import router
@@ -39,7 +40,7 @@ def create_app(
         await progress.close()
         await storage.close()
 
-    app = FastAPI(
+    app = Application(
         title=openapi.TITLE,
         version=openapi.VERSION,
         lifespan=lifespan,

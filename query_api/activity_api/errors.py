@@ -117,10 +117,11 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            return not_found("route", request.url.path).response()
+            return not_found("route", request.scope["path"]).response()
         if error.status_code == 405:
-            message = "Only GET is allowed here: nothing is written through this API"
-            return ApiError(405, METHOD_NOT_ALLOWED, message, headers=error.headers).response()
+            message = "Only GET and HEAD are allowed here: nothing is written through this API"
+            headers = {"Allow": "GET, HEAD"}
+            return ApiError(405, METHOD_NOT_ALLOWED, message, headers=headers).response()
         raise error
 
     @app.exception_handler(Exception)

@@ -1,46 +1,51 @@
 """The API's answers, field by field in the contract's order."""
 
+import sys
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
+
+# What a number is shown as that JSON does not have: Infinity, -Infinity, NaN. The consumer accepts
+# no such event, so that it stands out.
+NOT_FINITE = sys.float_info.max
 
 
 class Activity(BaseModel):
-    """One event as the API shows it."""
+    """One event as the API shows it. Every field is there; what the event had not is null."""
 
     id: str
     timestamp: str
-    trace_id: str | None = None
-    user_id: str | None = None
-    workspace_id: str | None = None
-    app_id: str | None = None
-    principal_type: str | None = None
-    principal_id: str | None = None
-    token_id: str | None = None
-    token_type: str | None = None
+    trace_id: str | None
+    user_id: str | None
+    workspace_id: str | None
+    app_id: str | None
+    principal_type: str | None
+    principal_id: str | None
+    token_id: str | None
+    token_type: str | None
     method: str
     path: str
-    resource_type: str | None = None
-    resource_id: str | None = None
+    resource_type: str | None
+    resource_id: str | None
     action: str
     status_code: int
     success: bool
-    error_code: str | None = None
+    error_code: str | None
     duration_ms: float
-    execution_id: str | None = None
-    augmentation_id: str | None = None
-    stages_completed: int | None = None
-    total_stages: int | None = None
-    token_usage: dict[str, int] = Field(default_factory=dict)
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    execution_id: str | None
+    augmentation_id: str | None
+    stages_completed: int | None
+    total_stages: int | None
+    token_usage: dict[str, int]
+    metadata: dict[str, Any]
 
 
 class ActivityPage(BaseModel):
     """Newest first. `total` counts the filter's events, not the page's."""
 
     total: int
-    has_more: bool = False
-    next_cursor: str | None = None
+    has_more: bool
+    next_cursor: str | None
     activities: list[Activity]
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
 FORBIDDEN = "FORBIDDEN"
@@ -18,7 +18,7 @@ class ErrorResponse(BaseModel):
 
     error: str
     message: str
-    details: dict[str, Any] = Field(default_factory=dict)
+    details: dict[str, Any]
     timestamp: str
     status_code: int
 

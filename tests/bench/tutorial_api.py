@@ -85,7 +85,9 @@ async def page(request: Request, names: Filters, limit: int = 50) -> ActivityPag
         for row in result.named_results()
     ]
     total = counted.result_rows[0][0]
-    return ActivityPage(total=total, has_more=total > limit, activities=activities)
+    return ActivityPage(
+        total=total, has_more=total > limit, next_cursor=None, activities=activities
+    )
 
 
 _PATHS = (

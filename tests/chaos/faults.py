@@ -14,7 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.chaos import emit_faults
+from tests.chaos import emit_faults, kafka_faults
 from tests.chaos.engine_faults import (
     engine_away,
     engine_disk_full,
@@ -243,6 +243,8 @@ FAULTS = [
     Fault("offsets_reset", offsets_reset, ("table_progress",)),
     Fault("duplicates", duplicates, ("ids",)),
     Fault("late_and_skewed", late_and_skewed, ("ids",)),
+    Fault("codecs", kafka_faults.codecs, ("codecs",)),
+    Fault("transactions", kafka_faults.transactions, ("committed",)),
     Fault("poison", poison, ("dead_letters",)),
     Fault("emit_broker_away", emit_faults.broker_away, ("spool",)),
     Fault("emit_broker_slow", emit_faults.broker_slow, ("spool",)),

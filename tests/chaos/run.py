@@ -79,14 +79,15 @@ class Run:
             "batch_max_rows": 150,
             **settings,
         }
-        unprotected = ("tests.chaos.unprotected", self.without)
+        programs: dict[str, tuple[str, ...]] = {"codecs": ("tests.chaos.without_codecs",)}
+        programs |= {name: ("tests.chaos.unprotected", name) for name in CONTROLS}
         consumer = Consumer(
             self.stack.proxied_bootstrap,
             self.topic,
             self.stack.proxied_url,
             DATABASE,
             log,
-            program=unprotected if self.without in CONTROLS else ("activity_consume",),
+            program=programs.get(self.without, ("activity_consume",)),
             **settings,
         )
         await consumer.process.start()
@@ -141,10 +142,14 @@ class Run:
         pause: float = 0.0,
         copies: int = 1,
         bootstrap: str = "",
+        compression: str | None = None,
     ) -> None:
         """Produce, and write down what was acknowledged. `pause`: seconds for each event."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap or self.stack.bootstrap, acks="all", linger_ms=5
+            bootstrap_servers=bootstrap or self.stack.bootstrap,
+            acks="all",
+            linger_ms=5,
+            compression_type=compression,
         )
         async with producer:
             sent = []
@@ -162,6 +167,22 @@ class Run:
                 with contextlib.suppress(KafkaError):
                     await future
                     self.ledger.acknowledged.add(id_)
+
+    async def feed_transaction(
+        self, producer: AIOKafkaProducer, count: int, *, abort: bool
+    ) -> None:
+        """Events in one transaction; those of an aborted one were never sent."""
+        await producer.begin_transaction()
+        events = [self.event() for _ in range(count)]
+        for one in events:
+            key, value = one["org_id"].encode(), message(one)
+            await (await producer.send(self.topic, key=key, value=value))
+        if abort:
+            await producer.abort_transaction()
+            return
+        await producer.commit_transaction()
+        self.ledger.attempted |= {one["id"]: one for one in events}
+        self.ledger.acknowledged |= {one["id"] for one in events}
 
     def skewed(self) -> dict[str, Any]:
         """Facts of an event that is up to 48 h late, from a clock that is up to an hour off."""

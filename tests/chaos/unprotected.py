@@ -109,6 +109,7 @@ CONTROLS = {
     "ids": Parts(store=Forgetful),
     "commit_after": Parts(commits=AutoCommit),
     "table_progress": Parts(commits=TrustsTheGroup, store=TrustsTheGroupsStore),
+    "committed": Parts(isolation_level="read_uncommitted"),
     "dead_letters": Parts(dead_letters=NoDeadLetters),
 }
 

@@ -121,7 +121,9 @@ def _chosen(
     ids = _parsed(letters or [])
 
     async def chosen(box: DeadLetterBox) -> list[LetterId]:
-        return await box.ids(Status.WAITING, reason) if all_ else ids
+        if not all_:
+            return ids
+        return await (box.ids(Status.WAITING, reason) if reason else box.judged())
 
     return chosen
 

@@ -74,6 +74,25 @@ class Intake:
             self.filled.set()
         return self._open.size - before
 
+    def pass_over(self, offset: int, now: float) -> None:
+        """There is no record before this offset any more: markers of transactions, aborted records
+        and what compaction has removed have offsets, too. `now`: Unix seconds."""
+        if offset <= self.next_offset:
+            return
+        if self._open is None:
+            self._open = Batch(self.next_offset, self.next_offset)
+            self._opened_at = now
+        self.next_offset = self._open.next_offset = offset
+        self.filled.set()
+
+    def skip(self, letters: Sequence[DeadLetter], end: int, now: float) -> None:
+        """Go on at `end`, as an operator has said; what is left out are these letters."""
+        self.pass_over(end, now)
+        if self._open is not None:
+            here = self._present
+            self._open.dead += [one for one in letters if one.record.offset not in here]
+        self._present = {offset for offset in self._present if offset >= end}
+
     def behind_by(self, messages: int) -> None:
         """So many more are there to be taken. A batch of what is late anyway need not hurry: while
         they would fill it, it waits for them."""

@@ -19,6 +19,8 @@ _BY_ID = (
     " (SELECT arrayJoin(arrayZip({t:Array(String)}, {p:Array(UInt16)}, {o:Array(UInt64)})) AS x))"
 )
 _FROM_A_SPOOL = "from a spool and not from a topic; there is nowhere to send it"
+_UNREADABLE = "unreadable"
+_NEVER_READ = "it was never read, so there is nothing to send; drop it to let the consumer go on"
 _KEPT = (
     "source_topic, source_partition, source_offset, reason, detail, key, value, headers,"
     " source_timestamp"
@@ -72,6 +74,12 @@ class DeadLetterBox:
         rows = await self._select(columns, f"{where} ORDER BY ALL", values)
         return [LetterId.from_row(row) for row in rows]
 
+    async def judged(self) -> list[LetterId]:
+        """All that wait, but for where a consumer stands before what it cannot read: to drop one of
+        those means to go on without it, so it has to be meant."""
+        unread = set(await self.ids(Status.WAITING, _UNREADABLE))
+        return [id_ for id_ in await self.ids(Status.WAITING) if id_ not in unread]
+
     async def letters(self, ids: Sequence[LetterId]) -> list[Letter]:
         """Whole ones, in that order. Raises UnknownLetterError."""
         rows = await self._select(Letter.COLUMNS, _BY_ID, _values(ids))
@@ -82,7 +90,9 @@ class DeadLetterBox:
         """What `replay` would do. Raises UnknownLetterError."""
         outcome = await self.plan_drop(ids, force=force)
         outcome.failed += [(id_, _FROM_A_SPOOL) for id_ in outcome.done if not id_.has_topic]
-        outcome.done = [id_ for id_ in outcome.done if id_.has_topic]
+        unread = set(await self.ids(Status.WAITING, _UNREADABLE))
+        outcome.failed += [(id_, _NEVER_READ) for id_ in outcome.done if id_ in unread]
+        outcome.done = [id_ for id_ in outcome.done if id_.has_topic and id_ not in unread]
         return outcome
 
     async def plan_drop(self, ids: Sequence[LetterId], *, force: bool = False) -> Outcome:

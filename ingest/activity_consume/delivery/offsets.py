@@ -1,20 +1,17 @@
 """The group's committed offsets, with the leases in their metadata."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CommitFailedError, CorruptRecordException, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from activity_consume.batching.batch import Source
 from activity_consume.delivery.lease import Lease
-
-# Records read again at a time: more come with the next look.
-_MANY = 5000
+from activity_consume.sources.kafka_log import KafkaLog, Piece
 
 
 class PartitionLostError(Exception):
@@ -55,10 +52,9 @@ class Commits:
         consumer: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
         group_id: str,
-        reader: Callable[[], AIOKafkaConsumer],
+        log: KafkaLog,
     ) -> None:
-        """`reader` makes a consumer outside of the group, not started."""
-        self._reader = reader
+        self._log = log
         self._consumer = consumer
         self._admin = admin
         self._group_id = group_id
@@ -86,27 +82,9 @@ class Commits:
             return None
         return Committed(found.offset, Lease.decode(found.metadata or ""))
 
-    async def read_again(
-        self, source: Source, first: int, end: int
-    ) -> tuple[list[ConsumerRecord], str]:
-        """The records in `[first, end)`, one by one; and, where one cannot be read, which and why.
-
-        aiokafka passes over all it has fetched when it cannot parse one message (a header's name
-        that is not UTF-8, a wrong checksum). Raises KafkaError.
-        """
-        partition = TopicPartition(source.topic, source.partition)
-        records: list[ConsumerRecord] = []
-        async with self._reader() as reader:
-            reader.assign([partition])
-            reader.seek(partition, first)
-            while len(records) < _MANY and await reader.position(partition) < end:
-                try:
-                    found = await reader.getmany(partition, timeout_ms=200, max_records=1)
-                except (UnicodeDecodeError, CorruptRecordException) as error:
-                    at = records[-1].offset + 1 if records else first
-                    return records, f"offset {at}: {error}"
-                records += [one for one in found.get(partition, ()) if one.offset < end]
-            return records, ""
+    async def read(self, source: Source, offset: int) -> Piece:
+        """One fetch, beside the client. Raises KafkaError."""
+        return await self._log.read(source, offset)
 
     async def position(self, source: Source) -> int:
         """The next offset that the client will hand over."""
@@ -117,8 +95,11 @@ class Commits:
 
     async def bounds(self, source: Source) -> LogBounds:
         """Raises KafkaError."""
-        partition = TopicPartition(source.topic, source.partition)
-        begin, end = await asyncio.gather(
-            self._consumer.beginning_offsets([partition]), self._consumer.end_offsets([partition])
-        )
-        return LogBounds(begin[partition], end[partition])
+        return LogBounds(*await self._log.bounds(source))
+
+    async def stable_ends(self, sources: Sequence[Source]) -> dict[Source, int]:
+        """How far each partition can be read: what comes later waits for an open transaction.
+        Raises KafkaError."""
+        partitions = [TopicPartition(one.topic, one.partition) for one in sources]
+        ends = await self._consumer.end_offsets(partitions)
+        return {Source(*partition): end for partition, end in ends.items()}

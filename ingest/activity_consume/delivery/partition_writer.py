@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -19,10 +18,9 @@ from activity_consume.delivery.lease import Lease, ServerClock
 from activity_consume.delivery.offsets import CommitLog, PartitionLostError
 from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
-from activity_consume.sink.clickhouse import EventStore, InsertError, Refusal, first_line
+from activity_consume.sink.clickhouse import EventStore, InsertError, Refusal
 from activity_consume.validation.validate import Reason
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _CLOCK_MAX_AGE_SECONDS = 30.0
@@ -142,14 +140,13 @@ class PartitionWriter:
                 self._end_turn()  # what is in trouble goes on without: the others need not wait
                 self._in_doubt = error.refusal is Refusal.LOST
                 if error.refusal is not Refusal.DATA:
-                    log.warning("%s: insert not confirmed, asking: %s", self._source, error)
+                    self._stats.failed(self._source, "insert not confirmed, asking", error)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 rows = await self._patiently(
                     "what is there", functools.partial(self._missing, batch, rows, lease)
                 )
                 self._in_doubt = False
-                self._stats.failed(self._source, str(error))
                 if error.refusal is Refusal.DATA and rows:
                     await self._find_culprit(batch, rows, str(error))
                     return
@@ -202,7 +199,6 @@ class PartitionWriter:
             except PartitionLostError:
                 raise
             except (ClickHouseError, KafkaError) as error:
-                log.warning("%s: %s: trying again: %s", self._source, what, first_line(error))
-                self._stats.failed(self._source, first_line(error))
+                self._stats.failed(self._source, f"{what}: trying again", error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -172,6 +172,16 @@ class EventStore:
         )
         return {row[0] for row in result.result_rows}
 
+    async def is_given_up(self, source: Source, offset: int, reason: str) -> bool:
+        """The dead letter of this reason at this place has been dropped by an operator."""
+        result = await self._client.query(
+            "SELECT count() FROM dead_letters FINAL WHERE source_topic = {t:String}"
+            " AND source_partition = {p:UInt16} AND source_offset = {o:UInt64}"
+            " AND reason = {r:String} AND status = 'dropped'",
+            {"t": source.topic, "p": source.partition, "o": offset, "r": reason},
+        )
+        return bool(result.result_rows[0][0])
+
     async def _number(self, sql: str, **parameters: str) -> int:
         result = await self._client.query(sql, parameters)
         return int(result.result_rows[0][0])

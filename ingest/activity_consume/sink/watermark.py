@@ -1,20 +1,20 @@
 """Tells readers how far the table is: what Kafka had accepted at an instant is all there."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.batch import Source
+from activity_consume.health import Part
+from activity_consume.metrics import Stats
 from activity_consume.sink.clickhouse import EventStore, first_line
-
-log = logging.getLogger(__name__)
+from activity_consume.sources.kafka_log import KafkaLog
 
 _EVERY_SECONDS = 1.0
 
@@ -55,11 +55,16 @@ class ProgressReport:
         store: EventStore,
         consumer: Callable[[], AIOKafkaConsumer],
         settled: Callable[[], Mapping[Source, int]],
+        *,
+        kafka: KafkaLog,
+        stats: Stats,
     ) -> None:
         """`settled`: of each partition held, the offset below which all is in the table."""
         self._client = client
         self._store = store
         self._consumer = consumer
+        self._kafka = kafka
+        self._stats = stats
         self._settled = settled
         self._marks = Marks()
 
@@ -68,8 +73,13 @@ class ProgressReport:
         while True:
             try:
                 await self._report()
-            except (KafkaError, ClickHouseError) as error:
-                log.warning("progress: %s", first_line(error))
+                self._stats.health.recovered("progress")
+            except KafkaError as error:
+                text = f"Kafka: where the topic ends: {first_line(error)}"
+                self._stats.health.failed("progress", Part.KAFKA, text)
+            except ClickHouseError as error:
+                text = f"ClickHouse: progress: {first_line(error)}"
+                self._stats.health.failed("progress", Part.CLICKHOUSE, text)
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def _report(self) -> None:
@@ -78,8 +88,11 @@ class ProgressReport:
             return
         consumer = self._consumer()
         at_ms = await self._store.now_ms()
-        ends = await consumer.end_offsets([TopicPartition(s.topic, s.partition) for s in sources])
-        self._marks.set({Source(*one): end for one, end in ends.items()}, at_ms)
+        # Where the log ends, and not how far it can be read: what has been acknowledged behind an
+        # open transaction is not in the table yet.
+        ends = await self._kafka.ends(sources)
+        self._stats.behind(ends, self._settled())
+        self._marks.set(ends, at_ms)
         rows = []
         for source, through_ms in self._marks.passed(self._settled()):
             partitions = len(consumer.partitions_for_topic(source.topic) or ())

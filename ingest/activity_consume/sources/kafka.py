@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.accumulator import Intake, PoisonError
@@ -19,38 +19,23 @@ from activity_consume.batching.memory_budget import Room
 from activity_consume.dead_letter.writer import DeadLetters
 from activity_consume.delivery.offsets import Commits, PartitionLostError
 from activity_consume.delivery.partition_writer import PartitionWriter
-from activity_consume.delivery.resume import GapError, after_gap, cut_off, take_over
+from activity_consume.delivery.resume import GapError, take_over
 from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import EventStore, first_line
+from activity_consume.sources.position_check import Watch
+from activity_consume.sources.unread import Unreadables
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
-_WATCH_SECONDS = 1.0
-# Looks at the same place after which nothing is on the way between the client and us.
-_SAME_PLACE = 3
-
 
 _partition = operator.attrgetter("partition")
 
 
 class StopError(Exception):
     """The consumer must not go on; the text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where we are in a partition, where the client is, and how often this was seen in a row."""
-
-    ours: int
-    theirs: int
-    looks: int = 1
-
-    def after(self, before: "Place | None") -> "Place":
-        same = before is not None and (before.ours, before.theirs) == (self.ours, self.theirs)
-        return Place(self.ours, self.theirs, before.looks + 1) if before and same else self
 
 
 @dataclass(slots=True)
@@ -80,6 +65,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._client = commits
         self._held: dict[Source, _Held] = {}
         self._room = Room(settings.buffer_max_bytes, settings.insert_max_concurrent)
+        self._unreadables = Unreadables(
+            store=store,
+            dead_letters=dead_letters,
+            settings=settings,
+            stats=stats,
+            room=self._room,
+            client=commits,
+            intakes=self._intakes,
+        )
         self._taking = asyncio.Lock()
         self._closed = False
         self._joined = False
@@ -120,9 +114,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._taking:
             try:
                 await self._take(records)
+                await self._pass_over()
             except (PoisonError, GapError) as error:
                 self._stop(error)
                 return
+            except Exception as error:
+                # FastStream would log it and go on without these records.
+                log.exception("unexpected")
+                self._stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
+                return
+        self._stats.health.recovered("client")
         await self._room.wait()
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
@@ -131,9 +132,55 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             held = self._held.get(Source(of_partition[0].topic, partition))
             if held is None or held.writer is None:
                 continue  # it has left: its next owner reads them
-            await self._check_order(held.writer, of_partition[0])
-            self._room.take(held.writer.intake.add(of_partition, time.time()))
-            held.writer.intake.behind_by(self._lag(held.writer.intake))
+            intake = held.writer.intake
+            if not await self._is_next(intake, of_partition):
+                continue
+            self._room.take(intake.add(of_partition, time.time()))
+            intake.behind_by(self._lag(intake))
+
+    async def _is_next(self, intake: Intake, records: Sequence[ConsumerRecord]) -> bool:
+        """No: they were on their way here when the client was sent to another place, and come once
+        more from there. Offsets that are left out have no record."""
+        place = await self._place(intake.source)
+        if intake.next_offset <= records[0].offset and records[-1].offset < place:
+            return True
+        consumer, _ = self._client()
+        partition = TopicPartition(intake.source.topic, intake.source.partition)
+        if partition in consumer.assignment():
+            consumer.seek(partition, intake.next_offset)
+        return False
+
+    async def _place(self, source: Source) -> int:
+        """The next offset that the client will hand over; -1: the group is taking it away."""
+        _, commits = self._client()
+        try:
+            return await commits.position(source)
+        except IllegalStateError:
+            return -1
+
+    async def _pass_over(self) -> None:
+        """All that the client has handed over is taken: what it has passed over were no records."""
+        for source, intake in self._intakes().items():
+            if not self._unreadables.stands(source):
+                intake.pass_over(await self._place(source), time.time())
+
+    async def idle(self) -> None:
+        """The client has nothing to hand over; but it may have passed over something."""
+        self._stats.health.recovered("client")
+        async with self._taking:
+            await self._pass_over()
+
+    async def failed(self, error: Exception) -> None:
+        """The client has raised this when it was asked for records, and may have dropped some of
+        any partition: each is read beside it, and then by it from where we are."""
+        if isinstance(error, NoOffsetForPartitionError):
+            return  # nothing is read before a take-over has said from where
+        self._unreadables.rewind()
+        async with self._taking:
+            try:
+                await self._unreadables.after(error)
+            except (PoisonError, GapError) as found:
+                self._stop(found)
 
     def _lag(self, intake: Intake) -> int:
         """Messages that Kafka has and we have not taken, as of the last fetch."""
@@ -146,73 +193,26 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._give_back()
         self._closed = True
 
-    async def _check_order(self, writer: PartitionWriter, first: ConsumerRecord) -> None:
-        """What `auto_offset_reset='none'` would tell, which FastStream would only log."""
-        source, expected = writer.intake.source, writer.intake.next_offset
-        if first.offset == expected:
-            return
-        if first.offset < expected:
-            raise cut_off(source, first.offset, expected)
-        # A compacted or transactional topic has holes; retention makes one at the log's begin.
-        _, commits = self._client()
-        bounds = await commits.bounds(source)
-        if bounds.begin > expected:
-            after_gap(source, expected, bounds, self._settings)
-            return
-        await self._read_again(writer, first.offset, passed=True)
-
     async def watch(self) -> None:
-        """See that the client hands over all that is there; until cancelled.
+        """See that partitions get on; until cancelled."""
+        watch = Watch(
+            intakes=self._intakes,
+            client=self._client,
+            unreadables=self._unreadables,
+            stats=self._stats,
+            room=self._room,
+            taking=self._taking,
+        )
+        try:
+            await watch.run()
+        except (PoisonError, GapError) as error:
+            self._stop(error)
+        except Exception as error:
+            log.exception("unexpected")
+            self._stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
 
-        aiokafka drops what it has fetched with a message that it cannot parse, and FastStream tries
-        again without a word: either it stands still before the message, or passes over it.
-        """
-        seen: dict[Source, Place] = {}
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            try:
-                async with self._taking:  # or what is being taken would be taken twice
-                    seen = await self._look(seen)
-            except (PoisonError, GapError) as error:
-                self._stop(error)
-            except (KafkaError, IllegalStateError) as error:
-                log.warning("cannot compare positions: %s", first_line(error))
-
-    async def _look(self, before: dict[Source, Place]) -> dict[Source, Place]:
-        _, commits = self._client()
-        seen: dict[Source, Place] = {}
-        for source, held in list(self._held.items()):
-            if held.writer is None or self._room.is_full:
-                continue
-            ours, theirs = held.writer.intake.next_offset, await commits.position(source)
-            place = seen[source] = Place(ours, theirs).after(before.get(source))
-            if place.looks < _SAME_PLACE:
-                continue
-            end = theirs if theirs > ours else (await commits.bounds(source)).end
-            if end > ours:
-                await self._read_again(held.writer, end, passed=theirs > ours)
-                seen.pop(source)
-        return seen
-
-    async def _read_again(self, writer: PartitionWriter, end: int, *, passed: bool) -> None:
-        """Read from where the writer is to `end`, one by one. What the client has passed over is
-        taken from here; what it has not will come from it. Raises GapError for what is unreadable.
-        """
-        source, expected = writer.intake.source, writer.intake.next_offset
-        _, commits = self._client()
-        records, unreadable = await commits.read_again(source, expected, end)
-        if writer.intake.next_offset != expected:
-            return  # it has come meanwhile
-        if passed or unreadable:
-            self._room.take(writer.intake.add(records, time.time()))
-        if unreadable:
-            await self._give_back()
-            raise GapError(
-                f"{source}: a message cannot be parsed ({unreadable}). All before it is in the"
-                " table. Look at it with Kafka's own tools; to go on without it, delete up to it"
-                " with kafka-delete-records and start once with"
-                " ACTIVITY_CONSUMER_ON_RETENTION_GAP=continue"
-            )
+    def _intakes(self) -> dict[Source, Intake]:
+        return {one: held.writer.intake for one, held in self._held.items() if held.writer}
 
     async def _hold(self, source: Source) -> None:
         try:
@@ -239,8 +239,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
                 break
             except (ClickHouseError, KafkaError) as error:
-                log.warning("%s: cannot take over yet: %s", source, first_line(error))
-                self._stats.failed(source, first_line(error))
+                self._stats.failed(source, "cannot take over yet", error)
                 await asyncio.sleep(_RETRY_SECONDS)
         self._stats.recovered(source)
         writer = PartitionWriter(
@@ -274,10 +273,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.gather(*tasks, return_exceptions=True)
         for source in held:
             self._stats.recovered(source)
+            self._unreadables.forget(source)
         self._room.empty()
 
     def _forget(self, source: Source) -> None:
         held = self._held.pop(source, None)
+        self._stats.recovered(source)
+        self._unreadables.forget(source)
         if held and held.writer:
             self._room.give_back(held.writer.intake.size)
 

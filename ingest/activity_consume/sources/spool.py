@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import logging
 import sqlite3
 import time
 from pathlib import Path
@@ -17,12 +16,10 @@ from activity_consume.delivery.partition_writer import PartitionWriter
 from activity_consume.delivery.resume import take_over
 from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
-from activity_consume.sink.clickhouse import EventStore, first_line
+from activity_consume.sink.clickhouse import EventStore
 from activity_consume.sources.kafka import StopError
 from activity_consume.sources.spool_file import SpoolCommits, SpoolFile, spool_files
 from activity_spool.progress import SpoolProgress
-
-log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
@@ -121,8 +118,7 @@ class Spools:
                 )
                 break
             except ClickHouseError as error:
-                log.warning("%s: cannot take over yet: %s", file.source, first_line(error))
-                self._stats.failed(file.source, first_line(error))
+                self._stats.failed(file.source, "cannot take over yet", error)
                 await asyncio.sleep(_RETRY_SECONDS)
         self._stats.recovered(file.source)
         return PartitionWriter(

@@ -2,13 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord
 from faststream import AckPolicy, FastStream
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from faststream.asgi.types import Scope
-from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
@@ -16,9 +15,11 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from faststream.specification import AsyncAPI
 
 from activity_consume.settings import ConsumerSettings
+from activity_consume.sources.client import Broker, Hooks
 from activity_kafka.settings import KafkaSettings
 from activity_schemas.event import ActivityEvent
 
+Isolation = Literal["read_committed", "read_uncommitted"]
 Records = tuple[ConsumerRecord, ...]
 
 # One answer of the broker, all partitions, and of each partition: what may lie in memory unread.
@@ -43,13 +44,19 @@ def build(
     listener: ConsumerRebalanceListener | None,
     take: Callable[[Records], Awaitable[None]],
     security: Mapping[str, Any],
+    *,
+    hooks: Hooks | None = None,
+    isolation_level: Isolation = "read_committed",
 ) -> tuple[FastStream, BatchSubscriber]:
     """The application, not started, and its subscriber, which holds the client once it is.
 
     `security`: aiokafka's arguments, see KafkaSecuritySettings.
     """
-    broker = KafkaBroker(
+    broker = Broker(
         kafka.servers,
+        hooks=hooks,
+        # No producer and no administrator of FastStream's, which nobody would use.
+        consumer_only=True,
         client_id="activity-consumer",
         security=_security(security),
         # The handler gets the records as they are; FastStream would validate them against its
@@ -67,9 +74,10 @@ def build(
         ack_policy=AckPolicy.MANUAL,
         parser=_parse,
         decoder=_decode,
-        # Never used to begin with (a take-over seeks), and checked where it would be used later:
-        # Assignment says so and stops. `none` would raise where FastStream only logs, for ever.
-        auto_offset_reset="earliest",
+        # A take-over seeks; where the topic has no such offset later on, Unreadables says so.
+        auto_offset_reset="none",
+        # An aborted transaction's events were never sent.
+        isolation_level=isolation_level,
         batch_timeout_ms=50,
         max_records=_MOST_RECORDS,
         fetch_max_bytes=_FETCH_BYTES,

@@ -99,6 +99,8 @@ class Reason(StrEnum):
     INVALID_EVENT = "invalid_event"
     TIMESTAMP_IN_FUTURE = "timestamp_in_future"
     REFUSED_BY_CLICKHOUSE = "refused_by_clickhouse"
+    #: Not a verdict: the client library could not read it, and the consumer stands before it.
+    UNREADABLE = "unreadable"
 
 
 class Accepted(msgspec.Struct, frozen=True, gc=False):

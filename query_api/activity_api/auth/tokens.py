@@ -90,7 +90,7 @@ def _caller(token: str, key: Any, settings: TokenSettings) -> Caller:
         raise TokenError(str(error) or "The token is not valid") from error
     org_id, workspaces = claims["org_id"], claims.get("workspaces")
     permissions = claims.get("permissions") or ()
-    if not isinstance(org_id, str) or not claims["sub"] or not org_id:
+    if not _is_texts((org_id, claims["sub"])) or not claims["sub"] or not org_id:
         raise TokenError("The claims sub and org_id must be text")
     if not _is_texts(permissions) or not (workspaces is None or _is_texts(workspaces)):
         raise TokenError("The claims permissions and workspaces must be lists of text")
@@ -104,7 +104,12 @@ def _caller(token: str, key: Any, settings: TokenSettings) -> Caller:
 
 
 def _is_texts(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
+def _is_text(value: object) -> bool:
+    """JSON can hold a lone surrogate, UTF-8 cannot: no id is one, and no query could ask for it."""
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
 
 
 def mint(

@@ -1,12 +1,12 @@
 """Query parameters in the contract's words, and what a page may be asked for."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query
 
+from activity_api.endpoints.iso_time import parse_iso
 from activity_api.errors import invalid
 from activity_api.queries.filter import ActivityFilter
 from activity_schemas.event import Action
@@ -18,8 +18,6 @@ _Time = Annotated[str | None, Query(description="ISO timestamp")]
 # Before and after these no event can be (activity_schemas.event);
 # ClickHouse's DateTime64 ends in 2299.
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-# A `+` that was not escaped in a URL arrives as a blank: 2025-01-01T00:00:00 02:00.
-_LOST_PLUS = re.compile(r"(?<=T)(\S+) (\d\d:?\d\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,11 @@ async def page_request(
 ) -> PageRequest:
     """Raises RequestValidationError."""
     start, end = _time("start_time", start_time), _time("end_time", end_time)
-    if start is not None and end is not None and start >= end:
-        message = "start_time should be before end_time"
+    if start is not None and end is not None and start > end:
+        message = "start_time should not be after end_time"
         where = ("query", "start_time")
         raise invalid(where, "time_range", message, start_time, end_time=end_time)
-    return PageRequest(_in_range(start), _in_range(end), limit, cursor or None)
+    return PageRequest(_in_range(start), _in_range(end), limit, cursor)
 
 
 Page = Annotated[PageRequest, Depends(page_request)]
@@ -91,18 +89,18 @@ async def search_request(
     ] = None,
 ) -> SearchRequest:
     """Raises RequestValidationError."""
-    if action:
+    if action is not None:
         check_action("query", action)
-    if status and status not in ("success", "error"):
+    if status not in (None, "success", "error"):
         message = "Input should be 'success' or 'error'"
         raise invalid(("query", "status"), "enum", message, status)
     if min_duration_ms is not None and max_duration_ms is not None:
         _check_durations(min_duration_ms, max_duration_ms)
     return SearchRequest(
-        action=action or None,
-        resource_type=resource_type or None,
-        user_id=user_id or None,
-        success=status == "success" if status else None,
+        action=action,
+        resource_type=resource_type,
+        user_id=user_id,
+        success=None if status is None else status == "success",
         min_duration_ms=min_duration_ms,
         max_duration_ms=max_duration_ms,
     )
@@ -127,11 +125,10 @@ def _check_durations(least: float, most: float) -> None:
 
 
 def _time(name: str, text: str | None) -> datetime | None:
-    if not text:
+    if text is None:
         return None
     try:
-        time = datetime.fromisoformat(_LOST_PLUS.sub(r"\1+\2", text))
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return parse_iso(text)
     except (ValueError, OverflowError) as error:
         message = "Input should be an ISO timestamp like 2025-01-31T12:00:00Z"
         where = ("query", name)

@@ -1,9 +1,10 @@
 """The 15 endpoints."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from activity_api.endpoints.examples import LIST, RESPONSES, SUMMARY
 from activity_api.endpoints.parameters import Hours, HoursToLookBack, Page, Search
+from activity_api.endpoints.route import ActivityRoute, only_known_parameters
 from activity_api.endpoints.selection import (
     ActionScope,
     AppScope,
@@ -18,7 +19,14 @@ from activity_api.endpoints.selection import (
 )
 from activity_api.endpoints.service import Reader
 
-router = APIRouter(prefix="/v1/orgs/{org_id}", tags=["Activity"], responses=RESPONSES)
+router = APIRouter(
+    prefix="/v1/orgs/{org_id}",
+    tags=["Activity"],
+    responses=RESPONSES,
+    route_class=ActivityRoute,
+    dependencies=[Depends(only_known_parameters)],
+    generate_unique_id_function=lambda route: route.name,  # client generators name methods so
+)
 
 
 @router.get("/activity", **LIST)

@@ -116,9 +116,9 @@ async def workspace_filter(
     workspace_id: Annotated[str | None, Query(description="Filter by workspace")] = None,
 ) -> str | None:
     """A workspace to narrow a user's activity to."""
-    if workspace_id:
+    if workspace_id is not None:
         may_see(caller, workspace_id)
-    return workspace_id or None
+    return workspace_id
 
 
 OrgScope = Annotated[Scope, Depends(org_scope)]

@@ -6,6 +6,8 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 
 from activity_api.endpoints.routes import router
+from activity_api.openapi.examples import EXAMPLES
+from activity_api.openapi.headers import ON_STATUS, described
 
 TITLE = "Activity API"
 VERSION = "1"
@@ -18,5 +20,12 @@ def document() -> dict[str, Any]:
     for path in made["paths"].values():
         for operation in path.values():
             # FastAPI appends its own 422 behind the others.
-            operation["responses"] = dict(sorted(operation["responses"].items()))
+            responses = operation["responses"] = dict(sorted(operation["responses"].items()))
+            for status, names in ON_STATUS.items():
+                responses[status]["headers"] = {
+                    name: {"$ref": f"#/components/headers/{name}"} for name in names
+                }
+    made["components"]["headers"] = described()
+    for name, examples in EXAMPLES.items():
+        made["components"]["schemas"][name]["examples"] = examples
     return made

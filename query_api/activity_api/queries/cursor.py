@@ -20,6 +20,8 @@ _VERSION = 1
 # 75 bytes with the fields: base64 without padding, so no bit of the text is without meaning.
 _SIGNATURE_BYTES = 18
 
+NOT_OURS = "Not a cursor of this API: pass next_cursor on as it was given"
+
 
 class CursorError(ValueError):
     """The cursor is not this API's, or of another filter; the text says what to do."""
@@ -59,7 +61,7 @@ class Cursor:
         sealed = _decode(text)
         payload, signature = sealed[: _FIELDS.size], sealed[_FIELDS.size :]
         if not hmac.compare_digest(signature, _sign(key, payload)):
-            raise CursorError("Not a cursor of this API: pass next_cursor on as it was given")
+            raise CursorError(NOT_OURS)
         _, micros, id_, total, as_of, through, fingerprint = _FIELDS.unpack(payload)
         if fingerprint != of.fingerprint():
             raise CursorError(

@@ -11,7 +11,7 @@ from activity_api.queries.cursor import Cursor
 from activity_api.queries.filter import ActivityFilter, Parameters, micros
 from activity_api.queries.query import Query
 from activity_api.queries.totals import IN_NEWEST_HOURS, Counted, total_of
-from activity_schemas.answers import Activity
+from activity_schemas.answers import NOT_FINITE, Activity
 
 # JSON knows no unescaped control character in a string, so this one splits rows safely even where
 # a service's metadata came with line breaks in it.
@@ -109,8 +109,18 @@ class Rows:
             self.total,
             b"true" if has_more else b"false",
             next_cursor,
-            b",".join(shown),
+            _utf8(b",".join(shown)),
         )
+
+
+def _utf8(text: bytes) -> bytes:
+    """The table's text may be any bytes, past the consumer. The engine would see to it, too, but
+    for 0.8 ms of CPU a page; this takes 0.01."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode(errors="replace").encode()
+    return text
 
 
 _FIRST_FIELDS = re.compile(rb'^\{"id":"([^"]+)","timestamp":"([^"]+)"')
@@ -124,12 +134,17 @@ def _columns() -> str:
             continue  # already JSON: put in as it is
         optional = isinstance(field.annotation, types.UnionType)
         text = str in typing.get_args(field.annotation)
-        names.append(f"nullIf({name}, '') AS {name}" if optional and text else name)
+        if field.annotation is float:
+            names.append(f"if(isFinite({name}), {name}, {NOT_FINITE}) AS {name}")
+        else:
+            names.append(f"nullIf({name}, '') AS {name}" if optional and text else name)
     return ", ".join(names)
 
 
 _NOW = "toString(toUnixTimestamp64Milli(nowInBlock64(3)))"
 _ROW = (
     f"substring(formatRowNoNewline('JSONEachRow', {_columns()}) AS fields, 1, length(fields) - 1), "
-    """',"metadata":', if(isValidJSON(metadata), metadata, '{}'), '}\\x1e'"""
+    # A scalar is valid, too, and so is an object behind a byte order mark.
+    """',"metadata":', if(startsWith(metadata, '{') AND isValidJSON(metadata), metadata, '{}'), """
+    """'}\\x1e'"""
 )

@@ -1,5 +1,6 @@
 """The summary: its SQL, and the answer."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.hours import Window
 from activity_api.queries.query import Query
 from activity_api.queries.totals import settings_of
-from activity_schemas.answers import ActivitySummary
+from activity_schemas.answers import NOT_FINITE, ActivitySummary
 
 # An event without a resource type: the counts of by_resource add up to total_requests.
 NO_RESOURCE = "unknown"
@@ -52,11 +53,12 @@ def read_summary(body: bytes, of: ActivityFilter) -> ActivitySummary:
     by_action: Counter[str] = Counter()
     by_resource: Counter[str] = Counter()
     for line in body.splitlines():
-        action, resource_type, count, good, took, used = orjson.loads(line)
+        # The table's text may be any bytes, past the consumer.
+        action, resource_type, count, good, took, used = orjson.loads(line.decode(errors="replace"))
         # int(): older ClickHouse quotes 64-bit numbers.
         requests += int(count)
         successful += int(good)
-        duration += took
+        duration += math.inf if took is None else took  # JSON has no infinity and no NaN
         tokens += int(used)
         by_action[action] += int(count)
         by_resource[resource_type or NO_RESOURCE] += int(count)
@@ -64,13 +66,19 @@ def read_summary(body: bytes, of: ActivityFilter) -> ActivitySummary:
         total_requests=requests,
         successful_requests=successful,
         failed_requests=requests - successful,
-        avg_duration_ms=round(duration / requests, 3) if requests else 0,
+        avg_duration_ms=_average(duration, requests),
         total_tokens_used=tokens,
         by_action=dict(by_action.most_common()),
         by_resource=dict(by_resource.most_common()),
         start_time=_iso(of.start_time),
         end_time=_iso(of.end_time),
     )
+
+
+def _average(duration: float, requests: int) -> float:
+    if not requests:
+        return 0
+    return round(duration / requests, 3) if math.isfinite(duration) else NOT_FINITE
 
 
 def _iso(time: datetime | None) -> str:

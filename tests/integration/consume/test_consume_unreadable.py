@@ -1,11 +1,22 @@
 """Messages that aiokafka cannot read or write by itself."""
 
+import asyncio
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from activity_consume.dead_letter.model import LetterId, Status
 from activity_consume.dead_letter.produce import send_as_is
+from activity_consume.dead_letter.repository import DeadLetterBox
+from tests.integration.kcat import kcat_environment
 from tests.support.consumer import (
+    Consumer,
     NewConsumer,
     event,
     ids,
@@ -14,6 +25,9 @@ from tests.support.consumer import (
     produce_raw,
     rows_arrive,
 )
+from tests.support.wait import wait_until
+
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 
 class _NotUtf8(str):
@@ -23,17 +37,86 @@ class _NotUtf8(str):
         return b"\xff\xfe"
 
 
-async def test_a_header_name_that_is_not_utf8_stops_it_and_loses_nothing(
+async def test_a_header_name_that_is_not_utf8_stops_its_partition_and_loses_nothing(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
 ) -> None:
-    events = [event(seq=number) for number in range(50)]
-    await produce_raw(kafka_bootstrap, topic, [message(one) for one in events], partition=2)
-    await _produce_unreadable(kafka_bootstrap, topic, partition=2)
-    await produce_raw(kafka_bootstrap, topic, [message(event())], partition=2)
+    before = [event(seq=number) for number in range(50)]
+    beside, after = [event(seq=number) for number in range(3)], event()
     async with new_consumer() as consumer:
-        last = await consumer.ended()
-    assert consumer.process.returncode == 1
-    assert f"{topic}-2: a message cannot be parsed (offset 50: " in last
+        await produce_raw(kafka_bootstrap, topic, map(message, before), partition=2)
+        await consumer.ready()
+        await _produce_unreadable(kafka_bootstrap, topic, partition=2)
+        began = time.monotonic()
+        text = await wait_until(
+            lambda: _not_ready(consumer, f"{topic}-2 stands still at offset 50"), 5, "it says so"
+        )
+        assert time.monotonic() - began < 5
+        await produce_raw(kafka_bootstrap, topic, [message(after)], partition=2)
+        await produce_raw(kafka_bootstrap, topic, map(message, beside), partition=1)
+        await rows_arrive(clickhouse, 53)
+        assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in before + beside)
+        metrics = await consumer.page("/metrics", 200)
+        assert f'activity_consumer_unreadable{{topic="{topic}",partition="2"}} 50' in metrics
+        assert "activity_consumer_ready 0" in metrics
+
+        [line] = [one for one in consumer.process.output() if "stands still" in one]
+        assert "UnicodeDecodeError" in line
+        place = LetterId(topic, 2, 50)
+        assert f"activity dlq drop {place}" in line, text
+        box = DeadLetterBox(clickhouse)
+        await wait_until(lambda: box.ids(Status.WAITING, "unreadable"), 10, "it is a dead letter")
+        await box.drop([place])
+        await rows_arrive(clickhouse, 54)
+        await consumer.ready()
+        assert "activity_consumer_unreadable{" not in await consumer.page("/metrics", 200)
+        [letter] = await box.summaries(reason="unreadable")
+        assert (letter.id, letter.status) == (place, Status.DROPPED)
+    async with new_consumer() as again:  # and it is behind that place for good
+        await again.ready()
+    assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in [*before, *beside, after])
+
+
+async def test_a_codec_that_is_not_installed_is_said_and_the_batch_is_read_with_it(
+    kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
+) -> None:
+    events = [event(seq=number) for number in range(20)]
+    async with new_consumer(program=["tests.chaos.without_codecs"]) as consumer:
+        await consumer.ready()
+        await _produce(kafka_bootstrap, topic, events, "zstd")
+        text = await wait_until(
+            lambda: _not_ready(consumer, f"{topic}-0 stands still at offset 0"), 5, "it says so"
+        )
+        assert "offset 0 to 19" in text
+        assert "zstd" in text
+    async with new_consumer("with") as consumer:
+        await rows_arrive(clickhouse, 20)
+        await consumer.ready()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+async def test_every_codec_is_read(
+    kafka_bootstrap: str,
+    topic: str,
+    clickhouse: AsyncClient,
+    new_consumer: NewConsumer,
+    *,
+    codec: str,
+    tmp_path: Path,
+) -> None:
+    """From librdkafka, whose snappy is bare, and from aiokafka, whose snappy is in xerial's frame,
+    as Java's is."""
+    events = [event(seq=number, path="/" + "a" * 500) for number in range(40)]
+    await _produce(kafka_bootstrap, topic, events[:20], None if codec == "none" else codec)
+    environment = kcat_environment(tmp_path)
+    await asyncio.to_thread(
+        subprocess.run,
+        ["kcat", "-P", "-b", kafka_bootstrap, "-t", topic, "-p", "1", "-z", codec],
+        input=b"\n".join(map(message, events[20:])),
+        env={**os.environ, **environment},
+        check=True,
+    )
+    async with new_consumer():
+        await rows_arrive(clickhouse, 40)
     assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in events)
 
 
@@ -48,6 +131,22 @@ async def test_a_message_of_nothing_is_a_dead_letter(
         [letter] = await messages(kafka_bootstrap, f"{topic}.dlq", 1)
     assert (letter.key, letter.value) == (None, None)
     assert ("a", b"x") in letter.headers
+
+
+async def _not_ready(consumer: Consumer, words: str) -> str:
+    text = await consumer.page("/readyz", 503)
+    return text if words in text else ""
+
+
+async def _produce(
+    bootstrap: str, topic: str, events: list[dict[str, object]], codec: str | None
+) -> None:
+    """In one batch, to partition 0."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, compression_type=codec) as producer:
+        batch = producer.create_batch()
+        for one in events:
+            assert batch.append(timestamp=None, key=None, value=message(one))
+        await (await producer.send_batch(batch, topic, partition=0))
 
 
 async def _produce_unreadable(bootstrap: str, topic: str, partition: int) -> None:

@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 import httpx
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import activity_schemas
+from activity_api.clickhouse.watermark import HEADER
 from activity_api.openapi.document import document
-from tests.support.query import api, settings
+from activity_api.settings import LimitSettings
+from tests.support.query import api, bearer, settings
 
 NOWHERE = "http://127.0.0.1:9"
 COMMITTED = Path(activity_schemas.__file__).parents[1] / "openapi.json"
@@ -36,6 +40,46 @@ def test_it_is_printed_without_server_or_settings() -> None:
         .read_text(encoding="utf-8")
     )
     assert printed.stdout == committed
+
+
+def test_it_is_valid_openapi() -> None:
+    OpenAPIV31SpecValidator(document()).validate()
+
+
+def test_its_examples_are_valid() -> None:
+    made = document()
+    for name, schema in made["components"]["schemas"].items():
+        whole = {"$ref": f"#/components/schemas/{name}", "components": made["components"]}
+        for example in schema.get("examples", []):
+            Draft202012Validator(whole).validate(example)
+    for name in ("ActivityPage", "ActivitySummary", "ErrorResponse", "HTTPValidationError"):
+        assert made["components"]["schemas"][name]["examples"], name
+
+
+def test_what_is_always_there_is_required() -> None:
+    schemas = document()["components"]["schemas"]
+    for name in ("Activity", "ActivityPage", "ActivitySummary", "ErrorResponse"):
+        assert schemas[name]["required"] == list(schemas[name]["properties"]), name
+
+
+def test_operations_have_short_names() -> None:
+    names = [path["get"]["operationId"] for path in document()["paths"].values()]
+    assert names[0] == "get_org_activity"
+    assert len({*names}) == 15
+    assert all(re.fullmatch(r"(get|search)_\w+_activity(_summary)?", name) for name in names)
+
+
+async def test_it_tells_the_headers_of_an_answer() -> None:
+    responses = document()["paths"]["/v1/orgs/{org_id}/activity"]["get"]["responses"]
+    limits = LimitSettings(requests_per_second=1, burst=1)
+    async with api(settings(NOWHERE, limits=limits)) as client:
+        for status, headers in ((401, {}), (503, bearer("o")), (429, bearer("o"))):
+            response = await client.get("/v1/orgs/o/activity", headers=headers)
+            assert response.status_code == status
+            plain = {"content-type", "content-length", "cache-control"}
+            told = {name.lower() for name in responses[str(status)]["headers"]}
+            assert told == set(response.headers) - plain
+    assert list(responses["200"]["headers"]) == [HEADER, "RateLimit", "RateLimit-Policy"]
 
 
 async def test_it_is_served() -> None:

@@ -100,7 +100,7 @@ async def test_405(method: str) -> None:
     async with api(settings(NOWHERE)) as client:
         response = await client.request(method, LIST, headers=bearer("o"))
     error(response, 405, "METHOD_NOT_ALLOWED")
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,6 @@ async def test_405(method: str) -> None:
         (LIST + "?end_time=2026-13-01", ["query", "end_time"]),
         (LIST + "?end_time=0001-01-01T00:00:00%2B10:00", ["query", "end_time"]),
         (LIST + "?start_time=2026-01-02&end_time=2026-01-01", ["query", "start_time"]),
-        (LIST + "?start_time=2026-01-01&end_time=2026-01-01T00:00Z", ["query", "start_time"]),
         (LIST + "?cursor=abc", ["query", "cursor"]),
         (LIST + "/summary?hours=0", ["query", "hours"]),
         (LIST + "/summary?hours=169", ["query", "hours"]),

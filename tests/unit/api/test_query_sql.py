@@ -21,10 +21,12 @@ nullIf(app_id, '') AS app_id, nullIf(principal_type, '') AS principal_type, \
 nullIf(principal_id, '') AS principal_id, nullIf(token_id, '') AS token_id, \
 nullIf(token_type, '') AS token_type, method, path, nullIf(resource_type, '') AS resource_type, \
 nullIf(resource_id, '') AS resource_id, action, status_code, success, \
-nullIf(error_code, '') AS error_code, duration_ms, nullIf(execution_id, '') AS execution_id, \
+nullIf(error_code, '') AS error_code, \
+if(isFinite(duration_ms), duration_ms, 1.7976931348623157e+308) AS duration_ms, \
+nullIf(execution_id, '') AS execution_id, \
 nullIf(augmentation_id, '') AS augmentation_id, stages_completed, total_stages, token_usage) \
-AS fields, 1, length(fields) - 1), ',"metadata":', if(isValidJSON(metadata), metadata, '{}'), \
-'}\\x1e'"""
+AS fields, 1, length(fields) - 1), ',"metadata":', \
+if(startsWith(metadata, '{') AND isValidJSON(metadata), metadata, '{}'), '}\\x1e'"""
 
 SETTINGS = """\
 SETTINGS optimize_use_projections = 0, enable_shared_storage_snapshot_in_query = 1, \

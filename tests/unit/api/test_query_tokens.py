@@ -62,6 +62,7 @@ async def test_a_minted_token_is_valid() -> None:
         {"permissions": "activity:read"},
         {"workspaces": "w"},
         {"workspaces": [1]},
+        *({"sub": "a\ud800"}, {"org_id": "\udc00"}, {"workspaces": ["w", "\ud83d"]}),
     ],
     ids=str,
 )

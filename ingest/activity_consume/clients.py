@@ -1,0 +1,83 @@
+"""The consumer's clients of Kafka and ClickHouse."""
+
+from typing import Any
+
+import clickhouse_connect
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from clickhouse_connect.driver.asyncclient import AsyncClient
+
+from activity_consume.settings import ConsumerSettings
+from activity_kafka.settings import ClickHouseSettings, KafkaSettings
+
+# A dead letter is the original message and its reason: give it room (the topic must, too).
+_MAX_REQUEST_BYTES = 16 << 20
+# Whoever looks beside the group may hold everything up meanwhile.
+_LOG_TIMEOUT_MS = 5000
+
+
+class Clients:
+    """Makes them. Everything raises KafkaError or ClickHouseError: try again."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        clickhouse: ClickHouseSettings,
+        settings: ConsumerSettings,
+        security: dict[str, Any],
+    ) -> None:
+        """`security`: aiokafka's arguments, see KafkaSecuritySettings."""
+        self._clickhouse = clickhouse
+        self._settings = settings
+        self._kafka = {"bootstrap_servers": kafka.servers, **security}
+
+    async def clickhouse(self) -> AsyncClient:
+        """For queries and inserts."""
+        return await clickhouse_connect.get_async_client(
+            dsn=self._clickhouse.url,
+            database=self._clickhouse.database,
+            # Several queries run on one client at once.
+            autogenerate_session_id=False,
+            send_receive_timeout=self._settings.insert_timeout_s,
+            connect_timeout=5,
+            compress=False,
+        )
+
+    async def producer(self) -> AIOKafkaProducer:
+        """For dead letters."""
+        producer = AIOKafkaProducer(
+            client_id="activity-consumer-dlq",
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=_MAX_REQUEST_BYTES,
+            **self._kafka,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    async def admin(self) -> AIOKafkaAdminClient:
+        """For the group's commits, with their metadata."""
+        admin = AIOKafkaAdminClient(client_id="activity-consumer-admin", **self._kafka)
+        try:
+            await admin.start()
+        except BaseException:
+            await admin.close()
+            raise
+        return admin
+
+    async def log(self) -> AIOKafkaClient:
+        """For everything that is asked beside the group."""
+        client = AIOKafkaClient(
+            client_id="activity-consumer-log", request_timeout_ms=_LOG_TIMEOUT_MS, **self._kafka
+        )
+        try:
+            await client.bootstrap()
+        except BaseException:
+            await client.close()
+            raise
+        return client

@@ -1,0 +1,80 @@
+"""Asks Kafka and ClickHouse every other second whether events could get on: with no traffic nobody
+else would find out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from activity_consume.health import Health, Part
+from activity_consume.sink.clickhouse import first_line
+from activity_consume.sources.kafka_log import KafkaLog
+from activity_kafka.settings import KafkaSettings
+
+_EVERY_SECONDS = 2.0
+_PATIENCE_SECONDS = 5.0
+# What is written to. The engine says here whether the table is there, may be written to, and is
+# not read-only; nothing is written.
+_TABLES = {"events": "org_id", "dead_letters": "source_topic", "progress": "topic"}
+
+
+class Probes:
+    """Each reports its part to Health."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    async def clickhouse(self, client: AsyncClient, database: str) -> None:
+        """Until cancelled."""
+
+        async def probe() -> None:
+            for table, column in _TABLES.items():
+                sql = f"INSERT INTO {table} ({column}) SELECT '' WHERE 0"
+                await client.command(sql, settings={"async_insert": 0})
+
+        await self._repeat(Part.CLICKHOUSE, f"ClickHouse (database {database})", probe)
+
+    async def kafka(self, log: KafkaLog, settings: KafkaSettings) -> None:
+        """Until cancelled."""
+        names = {settings.topic: Part.TOPIC, settings.dead_letter_topic: Part.DEAD_LETTER_TOPIC}
+
+        async def brokers() -> None:
+            missing = await log.lookup(list(names))
+            for name, part in names.items():
+                if name in missing:
+                    what = "topic" if part is Part.TOPIC else "dead-letter topic"
+                    text = f"Kafka: {what} {name} does not exist; create it"
+                    self._health.failed(("probe", part), part, text)
+                else:
+                    self._health.recovered(("probe", part))
+
+        async def coordinator() -> None:
+            await log.coordinator(settings.group_id)
+
+        group = f"Kafka: the coordinator of group {settings.group_id}"
+        await asyncio.gather(
+            self._repeat(Part.KAFKA, "Kafka", brokers),
+            self._repeat(Part.COORDINATOR, group, coordinator),
+        )
+
+    async def tick(self) -> None:
+        """Say what lasts and what is over; until cancelled."""
+        while True:
+            self._health.tick()
+            await asyncio.sleep(1)
+
+    async def _repeat(self, part: Part, name: str, probe: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await probe()
+            except TimeoutError:
+                text = f"{name}: no answer within {_PATIENCE_SECONDS:.0f} s"
+                self._health.failed(("probe", part), part, text)
+            except (KafkaError, ClickHouseError, OSError) as error:
+                self._health.failed(("probe", part), part, f"{name}: {first_line(error)}")
+            else:
+                self._health.recovered(("probe", part))
+            await asyncio.sleep(_EVERY_SECONDS)
