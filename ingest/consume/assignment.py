@@ -7,7 +7,6 @@ import operator
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -22,16 +21,15 @@ from ingest.consume.settings import ConsumerSettings
 from ingest.consume.stats import Stats
 from ingest.consume.store import EventStore, first_line
 from ingest.consume.takeover import GapError, after_gap, cut_off, take_over
+from ingest.consume.topic_guard import TopicGuard
 from ingest.consume.writer import PartitionWriter
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
 _WATCH_SECONDS = 1.0
 # Looks at the same place after which nothing is on the way between the client and us.
 _SAME_PLACE = 3
-
 
 _partition = operator.attrgetter("partition")
 
@@ -72,12 +70,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         settings: ConsumerSettings,
         stats: Stats,
         commits: Callable[[], tuple[AIOKafkaConsumer, Commits]],
+        *,
+        topic: TopicGuard,
     ) -> None:
         self._store = store
         self._dead_letters = dead_letters
         self._settings = settings
         self._stats = stats
         self._client = commits
+        self._topic = topic
         self._held: dict[Source, _Held] = {}
         self._room = Room(settings.buffer_max_bytes, settings.insert_max_concurrent)
         self._taking = asyncio.Lock()
@@ -93,8 +94,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def settled(self) -> dict[Source, int]:
         """Of each partition held, the offset below which all is in the table."""
-        writers = {one: held.writer for one, held in self._held.items()}
-        return {one: writer.settled for one, writer in writers.items() if writer}
+        writers = [held.writer for held in self._held.values() if held.writer]
+        return {writer.intake.source: writer.settled for writer in writers}
+
+    def ask_ids(self) -> None:
+        """Of what the topic guard says."""
+        for writer in [held.writer for held in self._held.values() if held.writer]:
+            writer.intake.ask_born_before(self._topic.ask_born_before_ms)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka; does not wait, for there are no heartbeats meanwhile."""
@@ -121,7 +127,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._take(records)
             except (PoisonError, GapError) as error:
-                self._stop(error)
+                self.stop(error)
                 return
         await self._room.wait()
 
@@ -174,7 +180,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 async with self._taking:  # or what is being taken would be taken twice
                     seen = await self._look(seen)
             except (PoisonError, GapError) as error:
-                self._stop(error)
+                self.stop(error)
             except (KafkaError, IllegalStateError) as error:
                 log.warning("cannot compare positions: %s", first_line(error))
 
@@ -222,21 +228,23 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("%s: lost: %s", source, first_line(error))
             self._forget(source)
         except GapError as error:
-            self._stop(error)
+            self.stop(error)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             # A bug here must stop the consumer, not leave a partition standing still.
             log.exception("%s: unexpected", source)
-            self._stop(StopError(f"{source}: {type(error).__name__}: {first_line(error)}"))
+            self.stop(StopError(f"{source}: {type(error).__name__}: {first_line(error)}"))
 
     async def _take_over_and_write(self, source: Source) -> None:
         consumer, commits = self._client()
         while True:
             try:
+                source = await self._topic.admit(source, commits, self._store)
                 intake = await take_over(
                     source, commits, self._store, self._settings, len(self._held)
                 )
+                intake.ask_born_before(self._topic.ask_born_before_ms)
                 break
             except (ClickHouseError, KafkaError) as error:
                 log.warning("%s: cannot take over yet: %s", source, first_line(error))
@@ -281,7 +289,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         if held and held.writer:
             self._room.give_back(held.writer.intake.size)
 
-    def _stop(self, error: Exception) -> None:
+    def stop(self, error: Exception) -> None:
+        """Write nothing more, and end with this error's text."""
         self._closed = True
         self._room.empty()
         for held in self._held.values():

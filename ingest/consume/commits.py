@@ -69,8 +69,9 @@ class Commits:
         Raises PartitionLostError, and KafkaError for what waiting does not mend.
         """
         partition = TopicPartition(source.topic, source.partition)
+        metadata = lease.encode(source.generation)
         try:
-            await self._consumer.commit({partition: OffsetAndMetadata(offset, lease.encode())})
+            await self._consumer.commit({partition: OffsetAndMetadata(offset, metadata)})
         except (CommitFailedError, IllegalStateError) as error:
             raise PartitionLostError(str(error)) from error
 
@@ -84,7 +85,7 @@ class Commits:
         found = offsets.get(partition)
         if found is None or found.offset < 0:
             return None
-        return Committed(found.offset, Lease.decode(found.metadata or ""))
+        return Committed(found.offset, Lease.decode(found.metadata or "", source.generation))
 
     async def read_again(
         self, source: Source, first: int, end: int

@@ -21,11 +21,15 @@ from ingest.consume.app import Pages, build, pages_app
 from ingest.consume.assignment import Assignment, StopError
 from ingest.consume.commits import Commits
 from ingest.consume.dead_letters import DeadLetters
+from ingest.consume.incarnations import Incarnations
 from ingest.consume.progress import ProgressReport
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.spools import Spools
 from ingest.consume.stats import Stats
 from ingest.consume.store import EventStore, first_line
+from ingest.consume.topic_guard import TopicGuard
+from ingest.consume.topic_metadata import describe
+from ingest.consume.topic_settings import TopicSettingsWatch
 from ingest.emit.settings import SpoolSettings
 from ingest.settings import (
     ClickHouseSettings,
@@ -50,6 +54,8 @@ class Parts:
     store: type[EventStore] = EventStore
     commits: type[Commits] = Commits
     dead_letters: type[DeadLetters] = DeadLetters
+    topic: type[TopicGuard] = TopicGuard
+    progress: type[ProgressReport] = ProgressReport
 
 
 class Service:
@@ -68,6 +74,8 @@ class Service:
         self._clickhouse = clickhouse
         self._settings = settings
         self._stats = Stats()
+        #: Of what is there only once Kafka is reached.
+        self._more_metrics: Callable[[], str] = lambda: ""
         self._not_ready = "starting"
         #: Why nothing goes on, '' if it does; the application's own once that is there.
         self._ready: Callable[[], str] = lambda: self._not_ready
@@ -77,7 +85,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn catches them first, and raises them once more when it has ended.
             signal.signal(number, lambda *_: None)
-        pages = pages_app(Pages(self._not_ready_because, self._stats.prometheus))
+        pages = pages_app(Pages(self._not_ready_because, self._metrics))
         config = uvicorn.Config(pages, lifespan="off", log_level="warning", access_log=False)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -94,6 +102,9 @@ class Service:
 
     def _not_ready_because(self) -> str:
         return self._ready()
+
+    def _metrics(self) -> str:
+        return self._stats.prometheus() + self._more_metrics()
 
     async def _consume(self, until: "asyncio.Task[None]") -> None:
         async with contextlib.AsyncExitStack() as stack:
@@ -146,20 +157,39 @@ class Service:
             return consumer, self._parts.commits(consumer, admin, kafka.group_id, self._reader)
 
         store = self._parts.store(client)
+        topic = self._parts.topic(
+            kafka.topic,
+            lambda: describe(admin, kafka.topic),
+            Incarnations(client),
+            store.now_ms,
+            self._settings.change_grace_s,
+        )
         assignment = Assignment(
             store,
             self._parts.dead_letters(producer, kafka.dead_letter_topic, client),
             self._settings,
             self._stats,
             connected,
+            topic=topic,
         )
         app, subscriber = build(kafka, self._settings, assignment, assignment.take, self._security)
         self._ready = lambda: self._reason(assignment, subscriber.consumer)
         await self._reach("Kafka", app.start)
         stack.push_async_callback(app.stop)
         stack.push_async_callback(assignment.close)
-        report = ProgressReport(client, store, lambda: connected()[0], assignment.settled)
-        for work in (report.run(), assignment.watch()):
+        report = self._parts.progress(
+            client, store, lambda: connected()[0], assignment.settled, topic.check
+        )
+        of_topics = TopicSettingsWatch(
+            admin,
+            (kafka.topic, kafka.dead_letter_topic),
+            assignment.settled,
+            lambda: connected()[1],
+            self._settings.least_retention_s,
+        )
+        self._more_metrics = of_topics.prometheus
+        guarding = topic.watch(assignment.stop, assignment.ask_ids)
+        for work in (report.run(), assignment.watch(), guarding, of_topics.run()):
             stack.callback(asyncio.create_task(work).cancel)
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)
         return assignment.stopped

@@ -124,7 +124,7 @@ class EventStore:
         result = await self._client.query(
             "SELECT count(), max(_base_offset), max(_offset) FROM events"
             " WHERE _topic = {t:String} AND _partition = {p:UInt16} AND _offset >= {o:UInt64}",
-            {"t": source.topic, "p": source.partition, "o": from_offset},
+            {"t": source.label, "p": source.partition, "o": from_offset},
         )
         count, base, last = result.result_rows[0]
         return Progress(int(base), int(last)) if count else None
@@ -135,7 +135,7 @@ class EventStore:
             "SELECT _offset FROM events WHERE _topic = {t:String} AND _partition = {p:UInt16}"
             " AND _offset >= {o:UInt64} AND _offset < {e:UInt64}",
             {
-                "t": source.topic,
+                "t": source.label,
                 "p": source.partition,
                 "o": first,
                 "e": 2**63 if end is None else end,
@@ -148,11 +148,23 @@ class EventStore:
         raw = await self._client.raw_query(
             "SELECT id FROM events WHERE _topic = {t:String} AND _partition = {p:UInt16}"
             " ORDER BY UUIDv7ToDateTime(id) DESC LIMIT {n:UInt32}",
-            {"t": source.topic, "p": source.partition, "n": limit},
+            {"t": source.label, "p": source.partition, "n": limit},
             fmt="TSV",
         )
         ids = raw.decode().split()
         return IdWindow.seeded(ids, limit, complete=len(ids) < limit)
+
+    async def newest_row(self, source: Source, first: int, end: int) -> tuple[int, str] | None:
+        """Offset and id of the last row in `[first, end)`."""
+        result = await self._client.query(
+            "SELECT _offset, toString(id) FROM events WHERE _topic = {t:String}"
+            " AND _partition = {p:UInt16} AND _offset >= {o:UInt64} AND _offset < {e:UInt64}"
+            " ORDER BY _offset DESC LIMIT 1",
+            {"t": source.label, "p": source.partition, "o": first, "e": end},
+        )
+        return (
+            (int(result.result_rows[0][0]), result.result_rows[0][1]) if result.row_count else None
+        )
 
     async def taken(self, rows: Sequence[Row]) -> set[str]:
         """Which ids of these rows, which ask, are in the table (by its key: without a scan)."""
