@@ -29,7 +29,7 @@ async def created_anew(run: Run) -> None:
 async def created_anew_stopped(run: Run) -> None:
     """The same while nobody reads; half of the time two members come afterwards."""
     first = await run.consumer()
-    await _some(run)
+    await _some(run, most=150)
     await run.drain()
     await (first.process.kill() if run.random.random() < 0.5 else first.process.stop())
     await anew(run.stack.bootstrap, run.topic, _PARTITIONS)
@@ -62,6 +62,8 @@ async def partitions_added(run: Run) -> None:
         await wait_until(lambda: _seen(run), 20, "the change is seen")
     again = run.random.sample(events, 400)
     await run.feed([*again, *(run.event() for _ in range(400))], 0.001)
+    # Also without the protection all of it is read; a count before that would show nothing of it.
+    await wait_until(run.count.is_drained, 60, "all is read")
 
 
 async def _seen(run: Run) -> bool:
@@ -73,8 +75,8 @@ async def _seen(run: Run) -> bool:
     return bool(result.result_rows[0][0] == run.count.partitions)
 
 
-async def _some(run: Run, least: int = 100) -> None:
-    await run.feed((run.event() for _ in range(run.random.randint(least, 500))), 0.001)
+async def _some(run: Run, least: int = 100, most: int = 500) -> None:
+    await run.feed((run.event() for _ in range(run.random.randint(least, most))), 0.001)
 
 
 async def _accept(run: Run) -> None:
