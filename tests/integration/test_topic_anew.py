@@ -13,6 +13,9 @@ from tests.fixtures.consumer import NewConsumer, event, ids, produce, rows_arriv
 from tests.fixtures.topic import anew
 from tests.fixtures.wait import wait_until
 
+# Several consumers, one after the other, each with a group to join.
+pytestmark = pytest.mark.timeout(240)
+
 Events = list[dict[str, object]]
 
 

@@ -20,6 +20,9 @@ from tests.fixtures.consumer import (
 from tests.fixtures.topic import add_partitions
 from tests.fixtures.wait import wait_until
 
+# Several consumers, one after the other, each with a group to join.
+pytestmark = pytest.mark.timeout(240)
+
 #: The issue's 10 s, and what a busy machine needs to join a group.
 SEEN_WITHIN_S = 20
 
