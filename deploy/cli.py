@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy import dlq
+from deploy import dlq, topic
 from deploy.generate import generate
 from deploy.keys import existing, token
 from deploy.problem import Problem
@@ -15,6 +15,7 @@ from query_api.tokens import READ
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(topic.app, name="topic")
 app.command()(generate)
 
 

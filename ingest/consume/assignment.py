@@ -7,7 +7,6 @@ import operator
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
@@ -22,12 +21,12 @@ from ingest.consume.settings import ConsumerSettings
 from ingest.consume.stats import Stats
 from ingest.consume.store import EventStore, first_line
 from ingest.consume.takeover import GapError, take_over
+from ingest.consume.topic_guard import TopicGuard
 from ingest.consume.unread import Unreadables
 from ingest.consume.watch import Watch
 from ingest.consume.writer import PartitionWriter
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
 
@@ -57,12 +56,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         settings: ConsumerSettings,
         stats: Stats,
         commits: Callable[[], tuple[AIOKafkaConsumer, Commits]],
+        *,
+        topic: TopicGuard,
     ) -> None:
         self._store = store
         self._dead_letters = dead_letters
         self._settings = settings
         self._stats = stats
         self._client = commits
+        self._topic = topic
         self._held: dict[Source, _Held] = {}
         self._room = Room(settings.buffer_max_bytes, settings.insert_max_concurrent)
         self._unreadables = Unreadables(
@@ -87,8 +89,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def settled(self) -> dict[Source, int]:
         """Of each partition held, the offset below which all is in the table."""
-        writers = {one: held.writer for one, held in self._held.items()}
-        return {one: writer.settled for one, writer in writers.items() if writer}
+        writers = [held.writer for held in self._held.values() if held.writer]
+        return {writer.intake.source: writer.settled for writer in writers}
+
+    def ask_ids(self) -> None:
+        """Of what the topic guard says."""
+        for writer in [held.writer for held in self._held.values() if held.writer]:
+            writer.intake.ask_born_before(self._topic.ask_born_before_ms)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka; does not wait, for there are no heartbeats meanwhile."""
@@ -116,12 +123,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._take(records)
                 await self._pass_over()
             except (PoisonError, GapError) as error:
-                self._stop(error)
+                self.stop(error)
                 return
             except Exception as error:
                 # FastStream would log it and go on without these records.
                 log.exception("unexpected")
-                self._stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
+                self.stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
                 return
         self._stats.health.recovered("client")
         await self._room.wait()
@@ -180,7 +187,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._unreadables.after(error)
             except (PoisonError, GapError) as found:
-                self._stop(found)
+                self.stop(found)
 
     def _lag(self, intake: Intake) -> int:
         """Messages that Kafka has and we have not taken, as of the last fetch."""
@@ -206,10 +213,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await watch.run()
         except (PoisonError, GapError) as error:
-            self._stop(error)
+            self.stop(error)
         except Exception as error:
             log.exception("unexpected")
-            self._stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
+            self.stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
 
     def _intakes(self) -> dict[Source, Intake]:
         return {one: held.writer.intake for one, held in self._held.items() if held.writer}
@@ -222,21 +229,23 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("%s: lost: %s", source, first_line(error))
             self._forget(source)
         except GapError as error:
-            self._stop(error)
+            self.stop(error)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             # A bug here must stop the consumer, not leave a partition standing still.
             log.exception("%s: unexpected", source)
-            self._stop(StopError(f"{source}: {type(error).__name__}: {first_line(error)}"))
+            self.stop(StopError(f"{source}: {type(error).__name__}: {first_line(error)}"))
 
     async def _take_over_and_write(self, source: Source) -> None:
         consumer, commits = self._client()
         while True:
             try:
+                source = await self._topic.admit(source, commits, self._store)
                 intake = await take_over(
                     source, commits, self._store, self._settings, len(self._held)
                 )
+                intake.ask_born_before(self._topic.ask_born_before_ms)
                 break
             except (ClickHouseError, KafkaError) as error:
                 self._stats.failed(source, "cannot take over yet", error)
@@ -283,7 +292,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         if held and held.writer:
             self._room.give_back(held.writer.intake.size)
 
-    def _stop(self, error: Exception) -> None:
+    def stop(self, error: Exception) -> None:
+        """Write nothing more, and end with this error's text."""
         self._closed = True
         self._room.empty()
         for held in self._held.values():

@@ -9,10 +9,18 @@ from ingest.consume.rows import Chunk, Record, Row
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A partition of a topic, as ClickHouse's columns `_topic` and `_partition` name it."""
+    """A partition of a topic; `label` and `partition` are the columns `_topic` and `_partition`."""
 
     topic: str
     partition: int
+    #: How often another topic was accepted under this name (topic_guard.py). Of one process: the
+    #: same for all partitions, so it tells no two of them apart.
+    generation: int = field(default=0, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The topic as the tables name it: no row of a former topic of that name is meant."""
+        return f"{self.topic}#{self.generation}" if self.generation else self.topic
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}"
@@ -64,7 +72,7 @@ def json_each_row(
     """The body of `INSERT ... FORMAT JSONEachRow`, in pieces: the producer's bytes as they are,
     with the columns that say where they came from spliced in front."""
     head = (
-        f'{{"_topic":"{source.topic}","_partition":{source.partition},"_base_offset":{base_offset},'
+        f'{{"_topic":"{source.label}","_partition":{source.partition},"_base_offset":{base_offset},'
         f'"_lease":{lease_ms / 1000:.3f},"_offset":'
     ).encode()
     piece: list[bytes] = []

@@ -48,6 +48,11 @@ class LetterId:
         """Not so where it was read from a spool, without a broker: Kafka's names have no colon."""
         return ":" not in self.topic
 
+    @property
+    def kafka_topic(self) -> str:
+        """Kafka's name of it: `#N` marks the Nth other topic that was accepted under that name."""
+        return self.topic.partition("#")[0]
+
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset}"
 

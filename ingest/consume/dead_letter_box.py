@@ -126,7 +126,7 @@ class DeadLetterBox:
             outcome.done += sent
             for letter, error in zip(letters, answers, strict=True):
                 if isinstance(error, MessageSizeTooLargeError):
-                    why = f"too large for {letter.id.topic}; raise its max.message.bytes"
+                    why = f"too large for {letter.id.kafka_topic}; raise its max.message.bytes"
                     outcome.failed.append((letter.id, why))
                 elif error:
                     raise error
@@ -171,7 +171,7 @@ async def _send_one(letter: Letter, producer: AIOKafkaProducer) -> None:
     # To its own partition, because its duplicates are looked for in there.
     await send_as_is(
         producer,
-        letter.id.topic,
+        letter.id.kafka_topic,
         key=letter.key,
         value=letter.value,
         headers=letter.headers,

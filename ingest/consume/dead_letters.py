@@ -68,7 +68,7 @@ class DeadLetters:
     async def _to_table(self, letters: Sequence[DeadLetter]) -> None:
         rows = [
             (
-                letter.source.topic,
+                letter.source.label,
                 letter.source.partition,
                 letter.record.offset,
                 letter.reason.value,

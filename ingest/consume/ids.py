@@ -19,6 +19,8 @@ class IdWindow:
         self._buckets: dict[str, set[str]] = {}
         self._count = 0
         self._horizon = horizon[: self._PREFIX]
+        #: Of what the horizon has passed by `ask_before`: these are known, others of their age not.
+        self._asked: dict[str, set[str]] = {}
 
     @classmethod
     def seeded(cls, youngest: Iterable[str], limit: int, complete: bool) -> "IdWindow":
@@ -39,7 +41,7 @@ class IdWindow:
         bucket = self._buckets.get(prefix)
         if bucket is None:
             if prefix <= self._horizon:
-                return None
+                return False if id_ in self._asked.get(prefix, ()) else None
             bucket = self._buckets[prefix] = set()
         elif id_ in bucket:
             return False
@@ -49,14 +51,26 @@ class IdWindow:
 
     def forget(self, id_: str) -> None:
         """It was taken, but is not in the table and will not be: another copy must pass."""
-        bucket = self._buckets.get(id_[: self._PREFIX], set())
+        prefix = id_[: self._PREFIX]
+        self._asked.get(prefix, set()).discard(id_)
+        bucket = self._buckets.get(prefix, set())
         if id_ in bucket:
             bucket.remove(id_)
             self._count -= 1
 
+    def ask_before(self, id_: str) -> None:
+        """Ids that are as old as this one, or older, may be in the table by other ways than this
+        partition: from now on only the table knows of those that are not here."""
+        horizon = id_[: self._PREFIX]
+        self._horizon = max(self._horizon, horizon)
+        for prefix in [one for one in self._buckets if one <= horizon]:
+            ids = self._asked[prefix] = self._buckets.pop(prefix)
+            self._count -= len(ids)
+
     def trim(self) -> None:
         """Forget the oldest above the limit. Call it between batches only: what is forgotten will
         be asked in the table, and there the ids of a batch are only after its insert."""
+        self._asked.clear()
         while self._count > self._limit:
             oldest = min(self._buckets)
             self._count -= len(self._buckets.pop(oldest))

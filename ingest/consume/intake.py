@@ -11,6 +11,7 @@ from ingest.consume.judge import Accepted, FastEvent, Rejected, judge
 from ingest.consume.plain import plain
 from ingest.consume.rows import Chunk, Record, Row
 from ingest.consume.settings import ConsumerSettings
+from schemas.uuid7 import uuid7
 
 #: Set by a spool on what it may have sent before; `ingest.emit` writes it.
 RESENT_HEADER = "activity-resent"
@@ -118,6 +119,10 @@ class Intake:
         self.filled.clear()
         self._ids.trim()
         return batch if batch and batch.next_offset > batch.base_offset else None
+
+    def ask_born_before(self, ms: int) -> None:
+        """Ids born before this (Unix milliseconds) are asked in the table from now on."""
+        self._ids.ask_before(str(uuid7(ms)))
 
     def refused(self, row: Row) -> None:
         """The engine has not taken this row: the same event, when replayed, is no duplicate."""

@@ -84,7 +84,9 @@ def cut_off(source: Source, end: int, settled: int) -> GapError:
     """The topic is shorter than what was read of it."""
     return GapError(
         f"{source} ends at offset {end}, but all below {settled} was read before: the topic was"
-        " created anew or cut off. Give the new topic another name (ACTIVITY_KAFKA_TOPIC)"
+        " created anew or cut off. To read it from its beginning beside the old rows:"
+        f" `activity topic accept {source.topic}`, and start the consumer again; or give the new"
+        " topic another name (ACTIVITY_KAFKA_TOPIC)"
     )
 
 
