@@ -16,7 +16,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from ingest.consume.batch import Source
 from ingest.consume.commits import Commits, PartitionLostError
 from ingest.consume.dead_letters import DeadLetters
-from ingest.consume.intake import Intake, PoisonError
+from ingest.consume.intake import Intake
+from ingest.consume.poison import PoisonError
 from ingest.consume.room import Room
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.stats import Stats
@@ -120,7 +121,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._taking:
             try:
                 await self._take(records)
-            except (PoisonError, GapError) as error:
+            except GapError as error:
                 self._stop(error)
                 return
         await self._room.wait()
@@ -131,6 +132,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             held = self._held.get(Source(of_partition[0].topic, partition))
             if held is None or held.writer is None:
                 continue  # it has left: its next owner reads them
+            if held.writer.intake.poison:
+                continue  # its writer stops when it has written what was before
             await self._check_order(held.writer, of_partition[0])
             self._room.take(held.writer.intake.add(of_partition, time.time()))
             held.writer.intake.behind_by(self._lag(held.writer.intake))
@@ -173,7 +176,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 async with self._taking:  # or what is being taken would be taken twice
                     seen = await self._look(seen)
-            except (PoisonError, GapError) as error:
+            except GapError as error:
                 self._stop(error)
             except (KafkaError, IllegalStateError) as error:
                 log.warning("cannot compare positions: %s", first_line(error))
@@ -182,7 +185,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         _, commits = self._client()
         seen: dict[Source, Place] = {}
         for source, held in list(self._held.items()):
-            if held.writer is None or self._room.is_full:
+            if held.writer is None or held.writer.intake.poison or self._room.is_full:
                 continue
             ours, theirs = held.writer.intake.next_offset, await commits.position(source)
             place = seen[source] = Place(ours, theirs).after(before.get(source))
@@ -221,7 +224,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             # The group's next call revokes it; until then its records are not taken.
             log.warning("%s: lost: %s", source, first_line(error))
             self._forget(source)
-        except GapError as error:
+        except (GapError, PoisonError) as error:
             self._stop(error)
         except asyncio.CancelledError:
             raise
@@ -235,7 +238,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             try:
                 intake = await take_over(
-                    source, commits, self._store, self._settings, len(self._held)
+                    source,
+                    commits,
+                    self._store,
+                    self._dead_letters.stops,
+                    self._settings,
+                    partitions=len(self._held),
                 )
                 break
             except (ClickHouseError, KafkaError) as error:

@@ -26,7 +26,7 @@ def test_the_young_side_is_exact_and_the_rest_is_flagged(
             if new is not None:  # else the table is asked
                 assert new == (id_ not in taken)
             taken.add(id_)
-        window.trim()
+        window.next_batch()
         assert len(window) <= limit
 
 
@@ -48,7 +48,7 @@ def test_it_forgets_the_oldest_and_no_more_than_it_must(ids: list[str], limit: i
     window = IdWindow(limit)
     for id_ in ids:
         window.take(id_)
-    window.trim()
+    window.next_batch()
     remembered = [id_ for id_ in ids if window.take(id_) is False]
     assert len(remembered) == len(window)
     forgotten = [id_ for id_ in ids if window.take(id_) is None]
