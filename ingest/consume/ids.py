@@ -1,9 +1,7 @@
 """The ids a partition has taken lately: what drops a producer's duplicates."""
 
-from collections.abc import Iterable
-
-#: A batch of the table's: what was there before this process began.
-_IN_THE_TABLE = -1
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 
 class IdWindow:
@@ -11,8 +9,8 @@ class IdWindow:
 
     Exact on the young side: an id born after the horizon that is not here has not been taken.
     At or before the horizon only the table knows. Ids are canonical: lower case, with hyphens.
-    With each id stands the batch it was taken in: until that one is settled, it may still be
-    refused, and a copy of it may have to go in.
+    An id whose batch is not settled may still be refused, and a copy of it may have to go in: so it
+    knows these, too.
     """
 
     # 9 hex digits and a hyphen: buckets of 4.096 s.
@@ -21,22 +19,18 @@ class IdWindow:
     def __init__(self, limit: int, horizon: str = "") -> None:
         """`horizon`: the youngest id that may be missing here; '' if none is."""
         self._limit = limit
-        self._buckets: dict[str, dict[str, int]] = {}
+        self._buckets: dict[str, set[str]] = {}
         self._count = 0
         self._horizon = horizon[: self._PREFIX]
-        #: Numbers of the batch that is being filled, and of the last one that is settled.
-        self._batch = 0
-        self._settled = _IN_THE_TABLE
+        self._unsettled = deque([_Noted()])
 
     @classmethod
     def seeded(cls, youngest: Iterable[str], limit: int, complete: bool) -> "IdWindow":
         """A window of ids of the table. `complete`: the table has no others."""
         ids = sorted(youngest)
         window = cls(limit, "" if complete or not ids else ids[0])
-        window._batch = _IN_THE_TABLE
         for id_ in ids:
             window.take(id_)
-        window._batch = 0
         window._trim()
         return window
 
@@ -50,38 +44,57 @@ class IdWindow:
         if bucket is None:
             if prefix <= self._horizon:
                 return None
-            bucket = self._buckets[prefix] = {}
+            bucket = self._buckets[prefix] = set()
         elif id_ in bucket:
             return False
-        bucket[id_] = self._batch
+        bucket.add(id_)
         self._count += 1
         return True
 
+    def note(self, ids: Sequence[str]) -> None:
+        """These were taken just now, for the batch that is being filled."""
+        self._unsettled[-1].new.append(ids)
+
     def is_settled(self, id_: str) -> bool:
-        """It was taken, and its batch is in the table: no copy of it can be needed any more."""
-        batch = self._buckets.get(id_[: self._PREFIX], {}).get(id_)
-        return batch is not None and batch <= self._settled
+        """Of one that was taken: its batch is in the table, so no copy of it can be needed."""
+        return not any(id_ in noted.ids() for noted in self._unsettled)
 
     def forget(self, id_: str) -> bool:
         """It was taken, but is not in the table and will not be: another copy must pass.
         False: it was not here."""
-        found = self._buckets.get(id_[: self._PREFIX], {}).pop(id_, None) is not None
-        self._count -= found
-        return found
+        bucket = self._buckets.get(id_[: self._PREFIX], set())
+        if id_ not in bucket:
+            return False
+        bucket.remove(id_)
+        self._count -= 1
+        return True
 
     def next_batch(self) -> None:
         """What comes now is of another batch. Forgets the oldest above the limit: not earlier,
         because what is forgotten is asked in the table, and there the ids of a batch are only after
         its insert."""
-        self._batch += 1
+        self._unsettled.append(_Noted())
         self._trim()
 
     def settled(self) -> None:
         """The oldest batch that was not settled is: its ids are in the table, or forgotten."""
-        self._settled += 1
+        self._unsettled.popleft()
 
     def _trim(self) -> None:
         while self._count > self._limit:
             oldest = min(self._buckets)
             self._count -= len(self._buckets.pop(oldest))
             self._horizon = max(self._horizon, oldest)
+
+
+class _Noted:
+    """The ids of a batch; looked for only where there are duplicates, so lists until then."""
+
+    def __init__(self) -> None:
+        self.new: list[Sequence[str]] = []
+        self._ids: set[str] = set()
+
+    def ids(self) -> set[str]:
+        while self.new:
+            self._ids.update(self.new.pop())
+        return self._ids

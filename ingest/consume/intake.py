@@ -127,6 +127,7 @@ class Intake:
             # Not of an old id: the open batch's first copy of it asks the table by itself.
             elif self._ids.forget(id_) and self._open and (later := self._open.copies.get(id_)):
                 self._ids.take(id_)
+                self._ids.note((id_,))
                 self._open.singles.append(_revive(self._open, later))
         self._refused.clear()
         return found
@@ -140,8 +141,12 @@ class Intake:
     ) -> None:
         self.next_offset = batch.next_offset = chunk.offsets[-1] + 1
         self._judged.good()
-        new = [self._ids.take(event.id) for event in events]
-        if not all(new):
+        ids = [event.id for event in events]
+        new = [*map(self._ids.take, ids)]
+        if all(new):
+            self._ids.note(ids)
+        else:
+            self._ids.note([id_ for id_, fresh in zip(ids, new, strict=True) if fresh])
             skipped = frozenset(place for place, fresh in enumerate(new) if not fresh)
             chunk = replace(chunk, skipped=skipped)
             for place in sorted(skipped):
@@ -170,7 +175,10 @@ class Intake:
                     return
                 continue
             self._judged.good()
-            self._add_odd(batch, record, verdict.value, verdict, self._ids.take(verdict.id))
+            new = self._ids.take(verdict.id)
+            self._add_odd(batch, record, verdict.value, verdict, new)
+            if new:
+                self._ids.note((verdict.id,))
 
     def _add_odd(
         self,
