@@ -13,6 +13,8 @@ from tests.fixtures.consumer import (
 )
 from tests.fixtures.dlq import Dlq
 
+# Each row that the engine refuses is found by several inserts, on a machine that may be busy.
+_PATIENCE = 75
 # A value that validation knows nothing of: `toUInt8` cannot read the path.
 REFUSE = (
     "ALTER TABLE events ADD COLUMN refused UInt8"
@@ -38,7 +40,7 @@ async def test_it_stops_says_where_and_goes_on_at_a_word(
 
     # Again at once, in the same words; nothing is buried twice.
     async with new_consumer("second", poison_limit=100) as consumer:
-        assert await consumer.ended(within=10) == last
+        assert await consumer.ended() == last
     assert await _buried(clickhouse) == list(range(5, 105))
 
     early = await dlq("accept", f"{topic}/0/103")
@@ -85,15 +87,15 @@ async def test_what_only_the_engine_refuses_is_poison_too(
     values = [*map(message, [good[0], *refused, good[1]])]
     await produce_raw(kafka_bootstrap, topic, values)
     async with new_consumer("first", poison_limit=20) as consumer:
-        last = await consumer.ended()
+        last = await consumer.ended(within=_PATIENCE)
     assert "20 messages in a row are no events, offsets 1 to 20 (the last: refused_by" in last
     assert await ids(clickhouse) == [good[0]["id"]]
     assert await _buried(clickhouse) == list(range(1, 21))
     async with new_consumer("second", poison_limit=20) as consumer:
-        assert await consumer.ended(within=10) == last
+        assert await consumer.ended() == last
     assert (await dlq("accept", f"{topic}/0/20"))[0] == 0
     async with new_consumer("third", poison_limit=20):
-        await rows_arrive(clickhouse, 2)
+        await rows_arrive(clickhouse, 2, within=_PATIENCE)
     assert await _buried(clickhouse) == list(range(1, 31))
     assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in good)
 
@@ -111,7 +113,7 @@ async def test_a_refused_copy_takes_no_other_with_it(
         partition = 0 if name == "one" else 1
         await produce_raw(kafka_bootstrap, topic, values, partition=partition)
         async with new_consumer(name, **settings):
-            await rows_arrive(clickhouse, 24)
+            await rows_arrive(clickhouse, 24, within=_PATIENCE)
         assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in good)
         letters = await clickhouse.query(
             "SELECT source_offset, reason FROM dead_letters FINAL"
