@@ -10,6 +10,7 @@ from rich.table import Table
 from deploy.burst import Mint, Result
 from deploy.problem import Problem
 from deploy.stack import Stack
+from deploy.tables import print_table
 from ingest.settings import ClickHouseSettings
 
 _ORG, _USER, _WORKSPACE = "acme", "ann", "search"
@@ -25,7 +26,7 @@ async def report(stack: Stack, result: Result, mint: Mint) -> None:
     base = f"{stack.api_url}/v1/orgs/{_ORG}"
     page = await _get(f"{base}/activity?limit={_ROWS}", token)
     summary = await _get(f"{base}/activity/summary?hours=1", token)
-    console.print(_listing(page))
+    print_table(_listing(page))
     console.print(_summary(summary))
     count = sum(result.sent.values())
     console.print(

@@ -4,7 +4,12 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.clickhouse", "tests.fixtures.kafka", "tests.fixtures.consumer"]
+pytest_plugins = [
+    "tests.fixtures.clickhouse",
+    "tests.fixtures.kafka",
+    "tests.fixtures.consumer",
+    "tests.fixtures.dlq",
+]
 
 
 @pytest.fixture(autouse=True, scope="session")

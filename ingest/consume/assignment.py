@@ -15,7 +15,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from ingest.consume.batch import Source
 from ingest.consume.commits import Commits, PartitionLostError
 from ingest.consume.dead_letters import DeadLetters
-from ingest.consume.intake import Intake, PoisonError
+from ingest.consume.intake import Intake
+from ingest.consume.poison import PoisonError
 from ingest.consume.room import Room
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.stats import Stats
@@ -122,7 +123,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._take(records)
                 await self._pass_over()
-            except (PoisonError, GapError) as error:
+            except GapError as error:
                 self.stop(error)
                 return
             except Exception as error:
@@ -140,6 +141,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             if held is None or held.writer is None:
                 continue  # it has left: its next owner reads them
             intake = held.writer.intake
+            if intake.poison:
+                continue  # its writer stops when it has written what was before
             if not await self._is_next(intake, of_partition):
                 continue
             self._room.take(intake.add(of_partition, time.time()))
@@ -186,7 +189,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._taking:
             try:
                 await self._unreadables.after(error)
-            except (PoisonError, GapError) as found:
+            except GapError as found:
                 self.stop(found)
 
     def _lag(self, intake: Intake) -> int:
@@ -212,14 +215,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         try:
             await watch.run()
-        except (PoisonError, GapError) as error:
+        except GapError as error:
             self.stop(error)
         except Exception as error:
             log.exception("unexpected")
             self.stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
 
     def _intakes(self) -> dict[Source, Intake]:
-        return {one: held.writer.intake for one, held in self._held.items() if held.writer}
+        """Of the partitions that are read: not of those that stop because of poison."""
+        intakes = {one: held.writer.intake for one, held in self._held.items() if held.writer}
+        return {one: intake for one, intake in intakes.items() if not intake.poison}
 
     async def _hold(self, source: Source) -> None:
         try:
@@ -228,7 +233,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             # The group's next call revokes it; until then its records are not taken.
             log.warning("%s: lost: %s", source, first_line(error))
             self._forget(source)
-        except GapError as error:
+        except (GapError, PoisonError) as error:
             self.stop(error)
         except asyncio.CancelledError:
             raise
@@ -243,7 +248,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 source = await self._topic.admit(source, commits, self._store)
                 intake = await take_over(
-                    source, commits, self._store, self._settings, len(self._held)
+                    source,
+                    commits,
+                    self._store,
+                    self._dead_letters.stops,
+                    self._settings,
+                    partitions=len(self._held),
                 )
                 intake.ask_born_before(self._topic.ask_born_before_ms)
                 break

@@ -48,6 +48,9 @@ class Batch:
     dead: list[DeadLetter] = field(default_factory=list)
     #: Ids of `singles` that ask; they are not in the window of ids.
     asking: set[str] = field(default_factory=set)
+    #: Events that are here or in the batch before under the same id, by it: they are duplicates,
+    #: unless that one is refused.
+    copies: dict[str, list[Row]] = field(default_factory=dict)
     #: Events in `chunks` and `singles`.
     count: int = 0
     #: Bytes in memory, roughly.

@@ -10,7 +10,9 @@ from aiokafka.errors import MessageSizeTooLargeError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from ingest.consume.batch import DeadLetter
+from ingest.consume.dead_letter import as_time
 from ingest.consume.dead_letter_send import send_as_is
+from ingest.consume.poison_stops import PoisonStops
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ class DeadLetters:
         self._producer = producer
         self._topic = topic
         self._client = client
+        #: Where there were too many in a row.
+        self.stops = PoisonStops(client)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Acknowledged by the topic and in the table when this returns.
@@ -76,7 +80,7 @@ class DeadLetters:
                 letter.record.key,
                 letter.record.value,
                 [(name.encode(), content) for name, content in letter.record.headers],
-                datetime.fromtimestamp(letter.record.timestamp / 1000, UTC),
+                as_time(letter.record.timestamp),
                 _BURIED_AT,
             )
             for letter in letters

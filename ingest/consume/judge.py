@@ -7,7 +7,6 @@ round (tests/unit/test_consume_judge.py).
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -120,21 +119,15 @@ class Rejected:
     detail: str
 
 
-def judge(
-    key: bytes | None,
-    value: bytes | None,
-    headers: Sequence[tuple[str, bytes | None]],
-    latest: datetime,
-) -> Accepted | Rejected:
-    """`latest`: a timestamp after this one is a broken clock."""
+def judge(value: bytes | None, latest: datetime) -> Accepted | Rejected:
+    """`latest`: a timestamp after this one is a broken clock.
+
+    Key and headers are not looked at: a key says where a message goes, its event says whose it is,
+    and headers are a tracer's or a proxy's.
+    """
     if value is None:
         return Rejected(Reason.NULL_VALUE, "the message has no value")
     try:
-        if key is not None:
-            key.decode()
-        for _, content in headers:
-            if content is not None:
-                content.decode()
         event = _decode(value)
         stamp = event.timestamp
         born = datetime.fromisoformat(stamp)
@@ -142,7 +135,7 @@ def judge(
     except (msgspec.MsgspecError, ValueError, RecursionError):
         plain = False
     if not plain:
-        return _judge_slowly(key, value, headers, latest)
+        return _judge_slowly(value, latest)
     if born > latest:
         return _in_future(stamp)
     return Accepted(event.id, event.org_id, stamp, value.strip())
@@ -156,18 +149,11 @@ def usage_is_plain(event: FastEvent) -> bool:
     return usage.count(b":") == len(_decode_usage(usage))
 
 
-def _judge_slowly(
-    key: bytes | None,
-    value: bytes,
-    headers: Sequence[tuple[str, bytes | None]],
-    latest: datetime,
-) -> Accepted | Rejected:
-    parts = [("key", key), *((f"header {name!r}", content) for name, content in headers)]
-    for what, content in [("value", value), *parts]:
-        try:
-            (content or b"").decode()
-        except UnicodeDecodeError as error:
-            return Rejected(Reason.INVALID_UTF8, f"{what}: {error.reason} at byte {error.start}")
+def _judge_slowly(value: bytes, latest: datetime) -> Accepted | Rejected:
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return Rejected(Reason.INVALID_UTF8, f"value: {error.reason} at byte {error.start}")
     try:
         event = ActivityEvent.model_validate_json(value)
     except ValidationError as error:

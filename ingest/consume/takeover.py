@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ingest.consume.batch import Source
 from ingest.consume.commits import CommitLog, Committed, LogBounds
 from ingest.consume.intake import Intake
+from ingest.consume.poison import PoisonError
+from ingest.consume.poison_stops import PoisonStops
 from ingest.consume.settings import ConsumerSettings
 from ingest.consume.store import EventStore, Progress
 
@@ -28,14 +30,17 @@ async def take_over(
     source: Source,
     commits: CommitLog,
     store: EventStore,
+    stops: PoisonStops,
     settings: ConsumerSettings,
+    *,
     partitions: int,
 ) -> Intake:
     """Ask Kafka and ClickHouse how far the partition is. `partitions`: how many share the memory.
 
     The order is the protocol's: first the former owner's lease, then wait until none of its inserts
     can arrive any more, and only then ask what is there.
-    Raises GapError; KafkaError and ClickHouseError: try again.
+    Raises GapError, and PoisonError where it has stopped before and nobody has accepted that;
+    KafkaError and ClickHouseError: try again.
     """
     committed = await commits.committed(source)
     lease = committed.lease if committed else None
@@ -47,13 +52,17 @@ async def take_over(
         await store.wait_until_quiet(source, lease.until_ms)
     progress = await store.progress(source, committed.offset if committed and lease else 0)
     resume = where(source, committed, progress, await commits.bounds(source), settings)
+    stop = await stops.find(source)
+    if stop and stop.holds(resume.offset, settings.poison_limit):
+        raise PoisonError(stop.run)
     present = await store.present(source, resume.offset)
     ids = await store.ids(source, max(1, settings.id_window // partitions))
     log.info(
         "%s: from offset %d on (%s); %d of the next rows are in the table already",
         *(source, resume.offset, resume.because, len(present)),
     )
-    return Intake(source, resume.offset, present, ids, settings)
+    accepted = stop.accepted_offset if stop else -1
+    return Intake(source, resume.offset, present, ids, settings, accepted_offset=accepted)
 
 
 def where(

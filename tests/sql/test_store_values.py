@@ -59,7 +59,7 @@ async def test_what_only_the_engine_refuses(clickhouse: AsyncClient, name: str) 
 
 
 def _accepted(value: bytes) -> bool:
-    return isinstance(judge(None, value, (), FAR), Accepted)
+    return isinstance(judge(value, FAR), Accepted)
 
 
 async def _come_back(clickhouse: AsyncClient, rows: list[Row]) -> None:

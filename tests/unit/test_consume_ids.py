@@ -26,7 +26,7 @@ def test_the_young_side_is_exact_and_the_rest_is_flagged(
             if new is not None:  # else the table is asked
                 assert new == (id_ not in taken)
             taken.add(id_)
-        window.trim()
+        window.next_batch()
         assert len(window) <= limit
 
 
@@ -48,7 +48,7 @@ def test_it_forgets_the_oldest_and_no_more_than_it_must(ids: list[str], limit: i
     window = IdWindow(limit)
     for id_ in ids:
         window.take(id_)
-    window.trim()
+    window.next_batch()
     remembered = [id_ for id_ in ids if window.take(id_) is False]
     assert len(remembered) == len(window)
     forgotten = [id_ for id_ in ids if window.take(id_) is None]
@@ -94,7 +94,7 @@ def test_ids_born_before_a_change_are_asked_and_no_others_are_forgotten(
             if changed and id_[:10] <= horizon[:10]:
                 assert new is not True, "another partition may have it"
             taken.add(id_)
-        window.trim()
+        window.next_batch()
         assert len(window) <= limit
 
 
@@ -105,5 +105,5 @@ def test_what_this_batch_has_taken_is_known_after_the_horizon_has_passed_it() ->
     assert window.take(id_)
     window.ask_before(id_)
     assert window.take(id_) is False
-    window.trim()  # the batch is closed: before the next one asks, its rows are in the table
+    window.next_batch()  # the batch is closed: before the next one asks, its rows are in the table
     assert window.take(id_) is None

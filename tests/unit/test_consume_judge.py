@@ -37,7 +37,7 @@ def test_an_odd_message_is_judged_as_by_the_model(name: str) -> None:
 @given(any_event)
 def test_any_event_is_accepted_with_its_own_bytes(event: ActivityEvent) -> None:
     value = event.to_json()
-    verdict = judge(event.key(), value, (), FAR)
+    verdict = judge(value, FAR)
     assert isinstance(verdict, Accepted)
     assert verdict.value == value
     assert verdict.id == str(event.id)
@@ -53,7 +53,7 @@ def test_our_own_producers_take_the_good_path() -> None:
         "metadata": {"stages": [{"name": "a"}], "note": "line\nend"},
     }
     message = encode(shared(facts), "demo-1", 7, (1_767_322_800_000_000, 1.5, None))
-    verdict = judge(message.key, message.value, (), LATEST)
+    verdict = judge(message.value, LATEST)
     assert isinstance(verdict, Accepted)
     assert verdict.value == message.value
 
@@ -86,7 +86,7 @@ def test_other_bytes_are_judged_as_by_the_model(
 
 def agree(value: bytes) -> None:
     """judge() accepts what the model accepts, and as the same event."""
-    verdict = judge(None, value, (), FAR)
+    verdict = judge(value, FAR)
     try:
         event = ActivityEvent.model_validate_json(value)
     except ValidationError:
@@ -177,33 +177,24 @@ def _property(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     ],
 )
 def test_the_reason(name: str, reason: Reason) -> None:
-    verdict = judge(b"acme", ODD[name], (), LATEST)
+    verdict = judge(ODD[name], LATEST)
     assert isinstance(verdict, Rejected)
     assert verdict.reason is reason
     assert verdict.detail
 
 
-def test_no_value_and_bytes_around_it_that_are_no_text() -> None:
-    assert judge(b"acme", None, (), LATEST) == Rejected(
-        Reason.NULL_VALUE, "the message has no value"
-    )
-    assert judge(b"\xff", odd(), (), LATEST) == Rejected(
-        Reason.INVALID_UTF8, "key: invalid start byte at byte 0"
-    )
-    headers = [("empty", None), ("b", b"x\xff")]
-    assert judge(None, odd(), headers, LATEST) == Rejected(
-        Reason.INVALID_UTF8, "header 'b': invalid start byte at byte 1"
-    )
+def test_no_value() -> None:
+    assert judge(None, LATEST) == Rejected(Reason.NULL_VALUE, "the message has no value")
 
 
 def test_a_newer_version_wins_over_what_else_may_be_new_in_it() -> None:
-    verdict = judge(None, odd(schema_version="2", action='"merge"', org_id="7"), (), LATEST)
+    verdict = judge(odd(schema_version="2", action='"merge"', org_id="7"), LATEST)
     assert verdict == Rejected(Reason.UNSUPPORTED_SCHEMA_VERSION, "schema_version 2")
 
 
 def test_what_is_wrong_is_named_in_one_printable_line() -> None:
     usage = '{"a\\n\\u001b[31m":-1}'
-    verdict = judge(None, odd(status_code="99", token_usage=usage), (), LATEST)
+    verdict = judge(odd(status_code="99", token_usage=usage), LATEST)
     assert isinstance(verdict, Rejected)
     assert "status_code: Input should be greater than or equal to 100" in verdict.detail
     assert "token_usage.a??[31m: " in verdict.detail
@@ -218,7 +209,7 @@ def test_what_is_wrong_is_named_in_one_printable_line() -> None:
 def test_a_clock_may_be_ahead_up_to_the_limit(
     stamp: str, accepted: bool, more: dict[str, str]
 ) -> None:
-    verdict = judge(None, odd(timestamp=f'"{stamp}"', **more), (), LATEST)
+    verdict = judge(odd(timestamp=f'"{stamp}"', **more), LATEST)
     assert isinstance(verdict, Accepted) is accepted
     assert accepted or isinstance(verdict, Rejected)
 
@@ -228,7 +219,7 @@ def test_the_odd_messages_reach_their_edge() -> None:
     accepted = {
         name: verdict.value in ODD[name]
         for name in ODD
-        if isinstance(verdict := judge(None, ODD[name], (), FAR), Accepted)
+        if isinstance(verdict := judge(ODD[name], FAR), Accepted)
     }
     assert len(accepted) > len(ODD) / 3
     assert sum(accepted.values()) > 20
