@@ -196,7 +196,7 @@ class EventStore:
             "SELECT count() FROM dead_letters FINAL WHERE source_topic = {t:String}"
             " AND source_partition = {p:UInt16} AND source_offset = {o:UInt64}"
             " AND reason = {r:String} AND status = 'dropped'",
-            {"t": source.topic, "p": source.partition, "o": offset, "r": reason},
+            {"t": source.label, "p": source.partition, "o": offset, "r": reason},
         )
         return bool(result.result_rows[0][0])
 
