@@ -17,7 +17,7 @@ _USABLE_SECONDS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Written by the consumers (deploy/migrations/0003). The least of all partitions, if all are there,
-# and of the topic that was accepted last under the name (TOPIC#1, ...: deploy/migrations/0008).
+# and of the topic that was accepted last under the name (TOPIC#1, ...: deploy/migrations/0007).
 _SQL = """\
 SELECT if(count() = max(of_topic), toUnixTimestamp64Milli(min(through)), 0)
 FROM

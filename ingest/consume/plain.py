@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from ingest.consume.forms import are_utc, are_uuid7
-from ingest.consume.judge import FastEvent, usage_is_plain
+from ingest.consume.judge import FastEvent, are_plain
 from ingest.consume.rows import RESENT_HEADER, Chunk, Record, pack
 
 _decode_lines = msgspec.json.Decoder(FastEvent).decode_lines
@@ -29,7 +29,7 @@ def plain(records: Sequence[Record], latest: datetime) -> tuple[Chunk, list[Fast
     lines = b"\n".join(values)
     try:
         events = _one_a_value(values, lines)
-        if not (_forms_are_plain(events, latest) and all(map(usage_is_plain, events))):
+        if not (_forms_are_plain(events, latest) and are_plain(events, lines)):
             return None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -22,6 +22,7 @@ from ingest.emit.link import Link
 from ingest.emit.notice import Notices
 from ingest.emit.parts import Parts
 from ingest.emit.pump import Pump
+from ingest.emit.redact import duration
 from ingest.emit.settings import EmitSettings, SpoolSettings
 from ingest.emit.tally import ACCEPTED, DROPPED, Tally
 from ingest.settings import KafkaSettings, TransportSettings
@@ -114,6 +115,7 @@ class KafkaPublisher:
         `started_at`: Unix seconds, default now minus the duration. `facts`: other fields of
         `schemas.event.ActivityEvent`; they are redacted like a request's.
         """
+        duration_ms = duration(float(duration_ms))
         begun = time.time() - duration_ms / 1000 if started_at is None else started_at
         draft = {
             **plain(facts),
@@ -123,7 +125,7 @@ class KafkaPublisher:
             "method": str(method),
             "path": str(path),
             "status_code": int(status_code),
-            "duration_ms": float(duration_ms),
+            "duration_ms": duration_ms,
         }
         return self.publish(draft)
 
