@@ -7,6 +7,7 @@ round (tests/unit/test_consume_judge.py).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
