@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-query bench-freshness bench-fairness vegeta
+.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-freshness: jars vegeta ## from a request's answer to the API's list, at ha
 
 bench-fairness: vegeta ## one org's searches that take all the CPU, and the others' p99 beside them
 	@$(BIN)/python -m tests.bench.fairness
+
+bench-refusals: setup ## what refused messages cost the good ones beside them
+	@$(BIN)/python -m tests.bench.refusals $(if $(EVENTS),--events $(EVENTS))
 
 bench-query: vegeta ## our read API against the engine itself and a tutorial's API
 	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))

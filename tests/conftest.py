@@ -4,7 +4,12 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.support.clickhouse", "tests.support.kafka", "tests.support.consumer"]
+pytest_plugins = [
+    "tests.support.clickhouse",
+    "tests.support.kafka",
+    "tests.support.consumer",
+    "tests.support.dlq",
+]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,6 +18,7 @@ from activity_deploy.local.addresses import use_local_stack
 from activity_deploy.local.secrets import existing, token
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.local.state import StateDirectory
+from activity_deploy.topic import commands as topic
 from activity_kafka.settings import KafkaSettings
 
 app = typer.Typer(
@@ -100,6 +101,7 @@ def print_token(
 
 app.command()(generate)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(topic.app, name="topic")
 
 
 @app.command()

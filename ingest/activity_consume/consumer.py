@@ -17,6 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.clients import Clients
 from activity_consume.dead_letter.writer import DeadLetters
+from activity_consume.delivery.incarnations import Incarnations
 from activity_consume.delivery.offsets import Commits
 from activity_consume.health import Part
 from activity_consume.metrics import Stats
@@ -29,6 +30,9 @@ from activity_consume.sources.kafka import Assignment, StopError
 from activity_consume.sources.kafka_log import KafkaLog
 from activity_consume.sources.spool import Spools
 from activity_consume.sources.subscriber import Isolation, Pages, build, pages_app
+from activity_consume.sources.topic_guard import TopicGuard
+from activity_consume.sources.topic_metadata import describe
+from activity_consume.sources.topic_settings import TopicSettingsWatch
 from activity_emit.settings import SpoolSettings
 from activity_kafka.settings import (
     ClickHouseSettings,
@@ -52,6 +56,8 @@ class Parts:
     commits: type[Commits] = Commits
     dead_letters: type[DeadLetters] = DeadLetters
     isolation_level: Isolation = "read_committed"
+    topic: type[TopicGuard] = TopicGuard
+    progress: type[ProgressReport] = ProgressReport
 
 
 class Service:
@@ -72,6 +78,8 @@ class Service:
         self._settings = settings
         self._stats = Stats()
         self._probes = Probes(self._stats.health)
+        #: Of what is there only once Kafka is reached.
+        self._more_metrics: Callable[[], str] = lambda: ""
         self._not_ready = "starting"
         #: Why nothing goes on, '' if it does; the application's own once that is there.
         self._ready: Callable[[], str] = lambda: self._not_ready
@@ -100,7 +108,7 @@ class Service:
         return self._ready()
 
     def _metrics(self) -> str:
-        return self._stats.prometheus(ready=not self._ready())
+        return self._stats.prometheus(ready=not self._ready()) + self._more_metrics()
 
     async def _consume(self, until: "asyncio.Task[None]") -> None:
         async with contextlib.AsyncExitStack() as stack:
@@ -160,12 +168,20 @@ class Service:
             return consumer, self._parts.commits(consumer, admin, kafka.group_id, kafka_log)
 
         store = self._parts.store(client)
+        topic = self._parts.topic(
+            kafka.topic,
+            lambda: describe(admin, kafka.topic),
+            Incarnations(client),
+            store.now_ms,
+            self._settings.change_grace_s,
+        )
         assignment = Assignment(
             store,
             self._parts.dead_letters(producer, kafka.dead_letter_topic, client),
             self._settings,
             self._stats,
             connected,
+            topic=topic,
         )
         app, subscriber = build(
             *(kafka, self._settings, assignment, assignment.take, self._security),
@@ -176,13 +192,22 @@ class Service:
         await self._reach(Part.KAFKA, "Kafka", app.start)
         stack.push_async_callback(app.stop)
         stack.push_async_callback(assignment.close)
-        report = ProgressReport(
-            *(client, store, lambda: connected()[0], assignment.settled),
+        report = self._parts.progress(
+            *(client, store, assignment.settled, topic.check),
             kafka=kafka_log,
             stats=self._stats,
         )
-        _run(stack, report.run())
-        _run(stack, assignment.watch())
+        of_topics = TopicSettingsWatch(
+            admin,
+            (kafka.topic, kafka.dead_letter_topic),
+            assignment.settled,
+            lambda: connected()[1],
+            self._settings.least_retention_s,
+        )
+        self._more_metrics = of_topics.prometheus
+        guarding = topic.watch(assignment.stop, assignment.ask_ids)
+        for work in (report.run(), assignment.watch(), guarding, of_topics.run()):
+            _run(stack, work)
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)
         return assignment.stopped
 

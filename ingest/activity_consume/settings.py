@@ -39,5 +39,11 @@ class ConsumerSettings(BaseSettings):
     poison_limit: Count = 1000
     #: A timestamp further ahead than this is a broken clock.
     future_limit_s: Positive = 24 * 3600
+    #: After partitions were added, producers send by the old count for as long as they keep it
+    #: (their metadata.max.age.ms), and their clocks may be off: ids born before the change, or this
+    #: long after it, are asked for in the table, however late they come.
+    change_grace_s: Positive = 3600
+    #: A topic whose retention.ms is shorter is warned of: the consumer may be away for so long.
+    least_retention_s: Positive = 24 * 3600
     #: Kafka's retention has deleted events that were never read: stop and say so, or go on.
     on_retention_gap: Literal["stop", "continue"] = "stop"

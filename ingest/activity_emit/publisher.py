@@ -19,6 +19,7 @@ from activity_emit.delivery.relay import Pump
 from activity_emit.event.builder import Hook
 from activity_emit.event.describe import plain
 from activity_emit.event.draft import Committed, Draft
+from activity_emit.event.redact import duration
 from activity_emit.event.sequence import ACCEPTED, DROPPED, Tally
 from activity_emit.forwarder.client import Link
 from activity_emit.logs import Notices
@@ -114,6 +115,7 @@ class KafkaPublisher:
         `started_at`: Unix seconds, default now minus the duration. `facts`: other fields of
         `activity_schemas.event.ActivityEvent`; they are redacted like a request's.
         """
+        duration_ms = duration(float(duration_ms))
         begun = time.time() - duration_ms / 1000 if started_at is None else started_at
         draft = {
             **plain(facts),
@@ -123,7 +125,7 @@ class KafkaPublisher:
             "method": str(method),
             "path": str(path),
             "status_code": int(status_code),
-            "duration_ms": float(duration_ms),
+            "duration_ms": duration_ms,
         }
         return self.publish(draft)
 

@@ -6,17 +6,18 @@ Compatibility, by rule:
 - A field this version does not know is ignored; facts of a service's own belong in `metadata`.
 - A new optional field does not raise `schema_version`. What an old reader would misread does:
   a newer `schema_version` goes to the dead letters whole and is replayed after the upgrade.
+
+The JSON Schema and this model accept the same (tests/unit/schemas/test_schemas_agree.py).
 """
 
-from datetime import UTC, datetime
+from datetime import UTC
 from enum import StrEnum
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -24,9 +25,19 @@ from pydantic import (
     field_serializer,
 )
 
+from activity_schemas.forms import Timestamp, Uuid7, finite, whole
+
 SCHEMA_VERSION = 1
 TOPIC = "activity.events.v1"
 DEAD_LETTER_TOPIC = "activity.events.v1.dlq"
+
+#: Every JSON library reads an integer up to here exactly (RFC 7493), also where it makes it a
+#: double.
+MAX_COUNT = 2**53 - 1
+#: So many names of MAX_COUNT each are less than 2^63: an event's own sum fits the table's type.
+MAX_TOKEN_NAMES = 1000
+#: Three years. A double of milliseconds up to here, in whole nanoseconds, is an integer of 64 bits.
+MAX_DURATION_MS = 1e11
 
 
 class Action(StrEnum):
@@ -40,19 +51,11 @@ class Action(StrEnum):
     TRIGGER = "trigger"
 
 
-def _version_7(id_: UUID) -> UUID:
-    if id_.version != 7:
-        raise ValueError("not a UUIDv7")
-    return id_
-
-
-# DateTime64 reaches from 1900 to 2299; what lies outside these is a broken clock, not history.
-_OLDEST, _NEWEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-
 Id = Annotated[str, Field(min_length=1, max_length=256)]
 Word = Annotated[str, Field(min_length=1, max_length=128)]
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Stage = Annotated[int, Field(ge=0, le=65535)]
+# To JSON Schema 200.0 is an integer, and no pattern can say otherwise.
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(whole)]
+Stage = Annotated[int, Field(ge=0, le=65535), BeforeValidator(whole)]
 
 
 class ActivityEvent(BaseModel):
@@ -60,12 +63,13 @@ class ActivityEvent(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
-    schema_version: Literal[1] = 1
-    id: Annotated[UUID, AfterValidator(_version_7)] = Field(
+    schema_version: Annotated[Literal[1], BeforeValidator(whole)] = 1
+    id: Uuid7 = Field(
         description="UUIDv7, minted once at the source; the same id twice is the same event"
     )
-    timestamp: Annotated[AwareDatetime, Field(ge=_OLDEST, lt=_NEWEST)] = Field(
-        description="Start of the request, RFC 3339 with an offset"
+    timestamp: Timestamp = Field(
+        description="Start of the request, RFC 3339 with an offset, years 2000 to 2199; of the"
+        " fraction, microseconds are kept"
     )
     org_id: Id
     workspace_id: Id | None = None
@@ -82,18 +86,24 @@ class ActivityEvent(BaseModel):
     resource_type: Word | None = None
     resource_id: Id | None = None
     action: Action
-    status_code: Annotated[int, Field(ge=100, le=599)]
+    status_code: Annotated[int, Field(ge=100, le=599), BeforeValidator(whole)]
     error_code: Word | None = None
-    duration_ms: Annotated[float, Field(ge=0)] = Field(description="To the last byte, milliseconds")
+    duration_ms: Annotated[float, Field(ge=0, le=MAX_DURATION_MS)] = Field(
+        description="To the last byte, milliseconds"
+    )
     execution_id: Id | None = None
     augmentation_id: Id | None = None
     stages_completed: Stage | None = None
     total_stages: Stage | None = None
     token_usage: dict[Word, Count] = Field(
         default_factory=dict,
+        max_length=MAX_TOKEN_NAMES,
         description="Name to count; `total` is the sum where present, else all are added up",
     )
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(finite)] = Field(
+        default_factory=dict,
+        description="The service's own facts; they come back byte for byte",
+    )
     producer_id: Id = Field(description="The emitting process; unique per start")
     seq: Count = Field(description="Rises by one per event of a producer: a gap is a proof of loss")
 
@@ -104,7 +114,7 @@ class ActivityEvent(BaseModel):
         return self.status_code < 400
 
     @field_serializer("timestamp", when_used="json")
-    def _microseconds(self, value: datetime) -> str:
+    def _microseconds(self, value: Timestamp) -> str:
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def to_json(self) -> bytes:

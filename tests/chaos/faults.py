@@ -1,7 +1,7 @@
 """The faults. Each is played against a run; its controls are named beside it.
 
-Not here, because each is one case and no search (tests/integration): retention gap, topic created
-anew, group offsets deleted or moved to the begin, nothing but poison (test_consume_faults.py), a
+Not here, because each is one case and no search (tests/integration): retention gap,
+group offsets deleted or moved to the begin, nothing but poison (test_consume_faults.py), a
 header name or a checksum that cannot be read (test_consume_unreadable.py), null and empty values,
 keys and headers byte for byte (test_consume.py), replay of dead letters
 (test_dead_letters_replay.py), a forwarder that dies alone, a fork (test_emit_kill.py).
@@ -14,7 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.chaos import emit_faults, kafka_faults
+from tests.chaos import emit_faults, kafka_faults, topic_faults
 from tests.chaos.engine_faults import (
     engine_away,
     engine_disk_full,
@@ -221,6 +221,9 @@ async def poison(run: Run) -> None:
 
 
 FAULTS = [
+    Fault("topic_anew", topic_faults.created_anew, ("identity",)),
+    Fault("topic_anew_stopped", topic_faults.created_anew_stopped, ("identity",)),
+    Fault("partitions_added", topic_faults.partitions_added, ("ids_after_change",)),
     Fault("killed_fetched", killed_at(FETCHED)),
     Fault("killed_insert_sent", killed_at(INSERT_SENT), ("ask_and_ids",)),
     Fault("killed_insert_applied", killed_at(INSERT_APPLIED), ("ask_and_ids",)),

@@ -11,10 +11,12 @@ from activity_consume.batching.dedup import IdWindow
 from activity_consume.batching.rows import Chunk, Row
 from activity_consume.consumer import Parts
 from activity_consume.dead_letter.writer import DeadLetters
+from activity_consume.delivery.incarnations import Incarnation
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Commits, Committed
 from activity_consume.main import consume
 from activity_consume.sink.clickhouse import EventStore, Progress
+from activity_consume.sources.topic_guard import TopicGuard
 
 _FAR_AWAY_MS = 4_000_000_000_000
 
@@ -101,6 +103,26 @@ class NeverAsksNorKnows(Forgetful):
         return set()
 
 
+class TrustsTheName(TopicGuard):
+    """Takes a topic for the same one because it has the same name."""
+
+    async def check(self) -> Incarnation:
+        seen = await self._describe()
+        return Incarnation(self._topic, 0, "", "", seen.partitions)
+
+    async def admit(self, source: Source, commits: Commits, store: EventStore) -> Source:
+        del commits, store
+        return source
+
+
+class ForgetsTheChange(TopicGuard):
+    """Sees added partitions, and thinks nothing of it."""
+
+    @property
+    def ask_born_before_ms(self) -> int:
+        return 0
+
+
 CONTROLS = {
     "ask": Parts(store=NeverAsks),
     "ask_and_ids": Parts(store=NeverAsksNorKnows),
@@ -110,6 +132,8 @@ CONTROLS = {
     "commit_after": Parts(commits=AutoCommit),
     "table_progress": Parts(commits=TrustsTheGroup, store=TrustsTheGroupsStore),
     "committed": Parts(isolation_level="read_uncommitted"),
+    "identity": Parts(topic=TrustsTheName),
+    "ids_after_change": Parts(topic=ForgetsTheChange),
     "dead_letters": Parts(dead_letters=NoDeadLetters),
 }
 

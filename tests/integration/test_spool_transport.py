@@ -1,6 +1,8 @@
 """Without a broker: the consumer reads the spools of the machine's services."""
 
+import functools
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from activity_kafka.settings import TransportSettings
 from activity_spool.progress import DIRECTORY
 from activity_spool.spool import Spool, open_spool
 from tests.support.consumer import event, ids, message, rows_arrive
+from tests.support.dlq import Dlq
 from tests.support.wait import wait_until
 
 NewSpoolConsumer = Callable[..., Process]
@@ -45,6 +48,10 @@ def fill(spool: Spool, events: list[dict[str, Any]], per_row: int = 7) -> None:
     for start in range(0, len(events), per_row):
         some = events[start : start + per_row]
         assert spool.append(b"\n".join(message(one) for one in some), len(some))
+
+
+def _has_ended(consumer: Process) -> bool:
+    return not consumer.running
 
 
 async def test_events_of_two_services_arrive_once_over_a_kill(
@@ -109,6 +116,34 @@ async def test_a_second_consumer_of_the_same_spools_is_told_so(
     assert second.returncode == 1
     assert "another consumer holds" in second.output()[-1]
     await first.stop()
+    spool.close()
+
+
+async def test_poison_stops_it_until_somebody_says_go_on(
+    new_spool_consumer: NewSpoolConsumer, clickhouse: AsyncClient, dlq: Dlq, tmp_path: Path
+) -> None:
+    spool = open_spool(tmp_path / "spool" / DIRECTORY, "service", 1 << 30)
+    good = [event(seq=number) for number in range(2)]
+    lines = [message(good[0]), *[b"nonsense"] * 30, message(good[1])]
+    assert spool.append(b"\n".join(lines), len(lines))
+    for name in ("first", "second"):
+        consumer = new_spool_consumer(name, poison_limit=20)
+        await consumer.start()
+        await wait_until(functools.partial(_has_ended, consumer), 30, "it stops")
+        assert consumer.returncode == 1
+        last = consumer.output()[-1]
+        assert "spool:service-0: 20 messages in a row are no events, offsets" in last
+        assert await ids(clickhouse) == [good[0]["id"]]
+        letters = await clickhouse.query("SELECT count() FROM dead_letters")
+        assert letters.result_rows == [(20,)]
+    [_, letter] = re.findall(r"(activity dlq accept) (spool:service/0/\d+)", last)[0]
+    assert (await dlq("accept", letter))[0] == 0
+    consumer = new_spool_consumer("third", poison_limit=20)
+    await consumer.start()
+    await rows_arrive(clickhouse, 2)
+    await consumer.stop()
+    letters = await clickhouse.query("SELECT count() FROM dead_letters")
+    assert letters.result_rows == [(30,)]
     spool.close()
 
 

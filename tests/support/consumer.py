@@ -63,7 +63,7 @@ async def produce_raw(
     *,
     partition: int = 0,
     key: bytes | None = None,
-    headers: Iterable[tuple[str, bytes]] = (),
+    headers: Iterable[tuple[str, bytes | None]] = (),
 ) -> None:
     """Values as they are, in their order, to one partition."""
     async with AIOKafkaProducer(

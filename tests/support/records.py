@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
+from hypothesis import strategies as st
 
-from activity_consume.batching.rows import Row
+from activity_consume.batching.rows import RESENT_HEADER, Row
 from activity_consume.validation.validate import Accepted, judge
 from tests.support.odd_messages import odd
 
@@ -26,7 +27,7 @@ class Message:
 def row(offset: int, value: bytes | None = None, *, ask: bool = False) -> Row:
     """An accepted message, by default a plain event; raises AssertionError if it is none."""
     message = Message(offset, odd() if value is None else value)
-    verdict = judge(message.key, message.value, message.headers, FAR)
+    verdict = judge(message.value, FAR)
     assert isinstance(verdict, Accepted), verdict
     return Row(
         message.offset,
@@ -43,3 +44,19 @@ def row(offset: int, value: bytes | None = None, *, ask: bool = False) -> Row:
 def refused_row(offset: int) -> Row:
     """Looks accepted, but no engine takes it: it is not JSON."""
     return msgspec.structs.replace(row(offset), json=b'{"id":nonsense}')
+
+
+_header = st.tuples(
+    st.sampled_from(["", "dd-pathway-ctx", "traceparent", RESENT_HEADER, "\u00fc\x00"])
+    | st.text(st.characters(codec="utf-8"), max_size=5),
+    st.none() | st.binary(max_size=20),
+)
+#: Messages with any timestamp, key and headers; to be given an offset and a value.
+any_around = st.builds(
+    Message,
+    st.just(0),
+    st.none(),
+    st.none() | st.binary(max_size=20),
+    st.lists(_header, max_size=4).map(tuple),
+    st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 0, 1_767_322_800_000_000]),
+)

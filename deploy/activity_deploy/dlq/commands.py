@@ -14,10 +14,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from activity_consume.batching.batch import Source
 from activity_consume.dead_letter.model import LetterId, Status
+from activity_consume.dead_letter.poison_stops import NoSuchStopError
 from activity_consume.dead_letter.repository import DeadLetterBox, Outcome, UnknownLetterError
 from activity_consume.validation.validate import Reason
-from activity_deploy.dlq.report import print_letter, print_list, print_outcome
+from activity_deploy.dlq.json_lines import json_line
+from activity_deploy.dlq.report import print_counts, print_letter, print_list, print_outcome
 from activity_deploy.errors import Problem
 from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
 
@@ -29,6 +32,7 @@ Letters = Annotated[
 All = Annotated[bool, typer.Option("--all", help="All that wait.")]
 OfReason = Annotated[Reason | None, typer.Option(help="Only those of this reason.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Whole, as one JSON object a line.")]
 
 _LARGEST_MESSAGE = 16 << 20
 # Until Kafka is said to be away, or to have no such topic.
@@ -39,12 +43,28 @@ _PATIENCE_MS = 10_000
 def list_(
     reason: OfReason = None,
     status: Annotated[Status | None, typer.Option(help="Only those with this status.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=2**31, help="At most so many.")] = 50,
+    json: Json = False,
 ) -> None:
     """List dead letters, the youngest first."""
 
     async def run(box: DeadLetterBox) -> None:
-        print_list(await box.summaries(status, reason, limit), await box.count(status, reason))
+        summaries = await box.summaries(status, reason, limit)
+        if not json:
+            print_list(summaries, await box.count(status, reason))
+            return
+        async for letter in box.whole([one.id for one in summaries]):
+            print(json_line(letter))
+
+    _run(run)
+
+
+@app.command()
+def count() -> None:
+    """Count dead letters by reason and status."""
+
+    async def run(box: DeadLetterBox) -> None:
+        print_counts(await box.counts())
 
     _run(run)
 
@@ -53,14 +73,19 @@ def list_(
 def show(
     letter: Annotated[str, typer.Argument(help="TOPIC/PARTITION/OFFSET, as `list` shows it.")],
     raw: Annotated[bool, typer.Option("--raw", help="The value's bytes and nothing else.")] = False,
+    json: Json = False,
 ) -> None:
     """Show why a message is a dead letter, and the message as it was."""
+    if raw and json:
+        raise Problem("--raw and --json do not go together")
     [id_] = _parsed([letter])
 
     async def run(box: DeadLetterBox) -> None:
         [found] = await box.letters([id_])
         if raw:
             sys.stdout.buffer.write(found.value or b"")
+        elif json:
+            print(json_line(found))
         else:
             print_letter(found)
 
@@ -107,6 +132,29 @@ def drop(
             _report(await box.drop(ids), "dropped")
 
     chosen = _chosen(letters, all_, reason)
+    _run(run)
+
+
+@app.command()
+def accept(
+    last: Annotated[
+        str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As the consumer said.")
+    ],
+) -> None:
+    """Let a consumer go on that has stopped because of too many dead letters in a row.
+
+    Up to this offset, which may also be a later one, they stop nothing any more. They stay in the
+    dead letters. Start the consumer again afterwards.
+    """
+    [id_] = _parsed([last])
+
+    async def run(box: DeadLetterBox) -> None:
+        run = await box.stops.accept(Source(id_.topic, id_.partition), id_.offset)
+        print(
+            f"accepted: {run.messages} messages that are no events, offsets {run.first_offset} to"
+            f" {run.last_offset} of {run.source}; start the consumer again"
+        )
+
     _run(run)
 
 
@@ -161,6 +209,8 @@ async def _with_box(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None
         ) from None
     except UnknownLetterError as error:
         raise Problem(f"{error}; `activity dlq list` shows what there is") from None
+    except NoSuchStopError as error:
+        raise Problem(str(error)) from None
 
 
 @contextlib.asynccontextmanager

@@ -7,34 +7,59 @@ from rich.table import Table
 from rich.text import Text
 
 from activity_consume.dead_letter.model import Letter, LetterId, Status, Summary
-from activity_consume.dead_letter.repository import Outcome
+from activity_consume.dead_letter.repository import Count, Outcome
+from activity_deploy.local.tables import natural_width, print_table
 
-_PIPE_WIDTH = 200
+# Of a detail, on a terminal that is too narrow for it.
+_LEAST_DETAIL = 20
 
 
 def print_list(summaries: Sequence[Summary], total: int) -> None:
-    """A table; `total`: how many there are in all."""
+    """A table; `total`: how many there are in all. On a terminal, details are cut to its width,
+    and nothing else is."""
+    console = Console()
+    longest = max((len(one.detail) for one in summaries), default=0)
+    table = _list(summaries, longest)
+    over = natural_width(table) - console.width
+    if console.is_terminal and over > 0:
+        table = _list(summaries, max(_LEAST_DETAIL, longest - over))
+    if summaries:
+        print_table(table)
+    print(f"{len(summaries)} of {total} dead letters")
+
+
+def _list(summaries: Sequence[Summary], detail_width: int) -> Table:
     table = Table()
     for name in ("dead letter", "time (UTC)", "status", "reason"):
         table.add_column(name, no_wrap=True)
     table.add_column("bytes", justify="right", no_wrap=True)
-    table.add_column("detail", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("detail", no_wrap=True)
     for one in summaries:
         # Text: what a producer wrote is no markup of ours.
+        detail = Text(one.detail)
+        detail.truncate(detail_width, overflow="ellipsis")
         table.add_row(
             Text(str(one.id)),
             f"{one.timestamp:%Y-%m-%d %H:%M:%S}",
             one.status,
             one.reason,
             "null" if one.size is None else str(one.size),
-            Text(one.detail),
+            detail,
         )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPE_WIDTH)
-    if summaries:
-        console.print(table)
-    print(f"{len(summaries)} of {total} dead letters")
+    return table
+
+
+def print_counts(counts: Sequence[Count]) -> None:
+    """How many there are of each reason and status."""
+    table = Table()
+    for name in ("reason", "status"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("dead letters", justify="right", no_wrap=True)
+    for one in counts:
+        table.add_row(one.reason, one.status, str(one.count))
+    if counts:
+        print_table(table)
+    print(f"{sum(one.count for one in counts)} dead letters")
 
 
 def print_letter(letter: Letter) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from activity_deploy.errors import Problem
 from activity_deploy.local.sample_traffic import Mint, Result
 from activity_deploy.local.stack import Stack
+from activity_deploy.local.tables import print_table
 from activity_kafka.settings import ClickHouseSettings
 
 _ORG, _USER, _WORKSPACE = "acme", "ann", "search"
@@ -25,7 +26,7 @@ async def report(stack: Stack, result: Result, mint: Mint) -> None:
     base = f"{stack.api_url}/v1/orgs/{_ORG}"
     page = await _get(f"{base}/activity?limit={_ROWS}", token)
     summary = await _get(f"{base}/activity/summary?hours=1", token)
-    console.print(_listing(page))
+    print_table(_listing(page))
     console.print(_summary(summary))
     count = sum(result.sent.values())
     console.print(

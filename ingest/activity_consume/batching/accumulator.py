@@ -7,17 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from activity_consume.batching.batch import Batch, DeadLetter, Source
 from activity_consume.batching.dedup import IdWindow
-from activity_consume.batching.rows import Chunk, Record, Row
+from activity_consume.batching.poison import PoisonCount, PoisonRun
+from activity_consume.batching.rows import RESENT_HEADER, Chunk, Headers, Record, Row
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.bulk import plain
 from activity_consume.validation.validate import Accepted, FastEvent, Rejected, judge
-
-#: Set by a spool on what it may have sent before; `activity_emit` writes it.
-RESENT_HEADER = "activity-resent"
-
-
-class PoisonError(Exception):
-    """Too many messages in a row that are no events; the text says what to do."""
+from activity_schemas.uuid7 import uuid7
 
 
 class Intake:
@@ -33,7 +28,10 @@ class Intake:
         present: set[int],
         ids: IdWindow,
         settings: ConsumerSettings,
+        *,
+        accepted_offset: int = -1,
     ) -> None:
+        """`accepted_offset`: up to and with this one an operator knows of the poison."""
         self.source = source
         self.next_offset = next_offset
         self._present = present
@@ -43,7 +41,11 @@ class Intake:
         self._open: Batch | None = None
         self._opened_at = 0.0
         self._max_age_s = settings.batch_max_age_s
-        self._poison_run = 0
+        self._judged = PoisonCount(source, settings.poison_limit, accepted_offset)
+        self._written = PoisonCount(source, settings.poison_limit, accepted_offset)
+        self._refused: set[str] = set()
+        #: What was judged last is the end of this; nothing more is taken.
+        self.poison: PoisonRun | None = None
         #: Set when there is something to take.
         self.filled = asyncio.Event()
 
@@ -55,7 +57,7 @@ class Intake:
     def add(self, records: Sequence[Record], now: float) -> int:
         """Judge records and keep them; the bytes added. `now`: Unix seconds.
 
-        Raises PoisonError; the records up to there are kept, but should not be written.
+        Once there is too much poison, `poison` is set, and what comes after it is not kept.
         """
         latest = datetime.fromtimestamp(now, UTC) + self._future_limit
         if self._open is None:
@@ -63,6 +65,8 @@ class Intake:
             self._opened_at = now
         before = self._open.size
         for first in range(0, len(records), _AT_ONCE):
+            if self.poison:
+                break
             some = records[first : first + _AT_ONCE]
             # While some offsets are in the table already, each is looked at.
             judged = None if self._present else plain(some, latest)
@@ -77,8 +81,8 @@ class Intake:
     def pass_over(self, offset: int, now: float) -> None:
         """There is no record before this offset any more: markers of transactions, aborted records
         and what compaction has removed have offsets, too. `now`: Unix seconds."""
-        if offset <= self.next_offset:
-            return
+        if offset <= self.next_offset or self.poison:
+            return  # after poison there are records that were not taken
         if self._open is None:
             self._open = Batch(self.next_offset, self.next_offset)
             self._opened_at = now
@@ -103,7 +107,8 @@ class Intake:
         """The open batch is full or old enough."""
         batch = self._open
         return batch is not None and (
-            batch.count >= self._settings.batch_max_rows
+            self.poison is not None
+            or batch.count >= self._settings.batch_max_rows
             or batch.size >= self._settings.batch_max_bytes
             or now - self._opened_at >= self._max_age_s
         )
@@ -116,20 +121,56 @@ class Intake:
         """The open batch, if it holds anything; the next one opens where it ends."""
         batch, self._open = self._open, None
         self.filled.clear()
-        self._ids.trim()
-        return batch if batch and batch.next_offset > batch.base_offset else None
+        if batch is None or batch.next_offset == batch.base_offset:
+            return None
+        self._ids.next_batch()
+        return batch
 
-    def refused(self, row: Row) -> None:
-        """The engine has not taken this row: the same event, when replayed, is no duplicate."""
-        self._ids.forget(row.id)
+    def ask_born_before(self, ms: int) -> None:
+        """Ids born before this (Unix milliseconds) are asked in the table from now on."""
+        self._ids.ask_before(str(uuid7(ms)))
+
+    def written(self) -> None:
+        """Some rows of the batch taken last are in the table."""
+        self._written.good()
+
+    def refused(self, row: Row, why: str) -> PoisonRun | None:
+        """The engine has not taken this row. The run, if too many in a row were refused."""
+        self._refused.add(row.id)
+        return self._written.bad(row.offset, why)
+
+    def copies(self, batch: Batch) -> list[Row]:
+        """To be written in place of what was refused of this batch: its other copies, one of each.
+
+        Where there is none, the id is free again: for a copy in the batch that is open, or later.
+        """
+        found: list[Row] = []
+        for id_ in sorted(self._refused):
+            if copies := batch.copies.get(id_):
+                found.append(_revive(batch, copies))
+            # Not of an old id: the open batch's first copy of it asks the table by itself.
+            elif self._ids.forget(id_) and self._open and (later := self._open.copies.get(id_)):
+                self._ids.take(id_)
+                self._ids.note((id_,))
+                self._open.singles.append(_revive(self._open, later))
+        self._refused.clear()
+        return found
+
+    def settled(self) -> None:
+        """The batch taken last is in the table and the dead letters: its ids are taken."""
+        self._ids.settled()
 
     def _add_plain(
         self, batch: Batch, records: Sequence[Record], chunk: Chunk, events: Sequence[FastEvent]
     ) -> None:
         self.next_offset = batch.next_offset = chunk.offsets[-1] + 1
-        self._poison_run = 0
-        new = [self._ids.take(event.id) for event in events]
-        if not all(new):
+        self._judged.good()
+        ids = [event.id for event in events]
+        new = [*map(self._ids.take, ids)]
+        if all(new):
+            self._ids.note(ids)
+        else:
+            self._ids.note([id_ for id_, fresh in zip(ids, new, strict=True) if fresh])
             skipped = frozenset(place for place, fresh in enumerate(new) if not fresh)
             chunk = replace(chunk, skipped=skipped)
             for place in sorted(skipped):
@@ -139,6 +180,9 @@ class Intake:
             batch.chunks.append(chunk)
             batch.count += len(chunk)
             batch.size += len(chunk.packed) + len(chunk) * _CHUNK_OVERHEAD
+            # Nearly always: a few short ones, and no headers.
+            batch.size += sum(map(len, filter(None, {*chunk.keys})))
+            batch.size += sum(map(_size, filter(None, chunk.headers)))
 
     def _add_each(self, batch: Batch, records: Iterable[Record], latest: datetime) -> None:
         for record in records:
@@ -146,13 +190,19 @@ class Intake:
             self.next_offset = batch.next_offset = offset + 1
             if self._present and offset in self._present:
                 self._present.discard(offset)
+                self._judged.good()
                 continue
-            verdict = judge(record.key, record.value, record.headers, latest)
+            verdict = judge(record.value, latest)
             if isinstance(verdict, Rejected):
                 self._bury(batch, record, verdict)
+                if self.poison:
+                    return
                 continue
-            self._poison_run = 0
-            self._add_odd(batch, record, verdict.value, verdict, self._ids.take(verdict.id))
+            self._judged.good()
+            new = self._ids.take(verdict.id)
+            self._add_odd(batch, record, verdict.value, verdict, new)
+            if new:
+                self._ids.note((verdict.id,))
 
     def _add_odd(
         self,
@@ -164,32 +214,46 @@ class Intake:
     ) -> None:
         """`new`: what the window of ids says."""
         id_ = event.id
-        if new is False or (new is None and id_ in batch.asking):
+        if new is False and self._ids.is_settled(id_):
             batch.duplicates += 1
             return
-        if new is None:
-            batch.asking.add(id_)
         resent = any(name == RESENT_HEADER for name, _ in record.headers)
         ask = None
         if new is None or resent:
             ask = Accepted(id_, event.org_id, event.timestamp, json)
         parts = record.offset, record.timestamp, record.key, record.value, record.headers
-        batch.singles.append(Row(*parts, id_, json, ask))
+        row = Row(*parts, id_, json, ask)
+        batch.size += len(json) + _around(record)
+        if new is False or (new is None and id_ in batch.asking):
+            # The first copy may still be refused.
+            batch.copies.setdefault(id_, []).append(row)
+            batch.duplicates += 1
+            return
+        if new is None:
+            batch.asking.add(id_)
+        batch.singles.append(row)
         batch.count += 1
-        batch.size += len(json) + _ROW_OVERHEAD
 
     def _bury(self, batch: Batch, record: Record, why: Rejected) -> None:
-        reason, detail = why.reason, why.detail
-        self._poison_run += 1
-        batch.dead.append(DeadLetter(self.source, record, reason, detail))
-        batch.size += len(record.value or b"") + _ROW_OVERHEAD
-        if self._poison_run >= self._settings.poison_limit:
-            raise PoisonError(
-                f"{self.source}: {self._poison_run} messages in a row are no events, the last at"
-                f" offset {record.offset} ({reason.value}: {detail}). Nothing more is read. Mend"
-                " the producer, or raise ACTIVITY_CONSUMER_POISON_LIMIT to send them to the dead"
-                " letters, and start the consumer again"
-            )
+        batch.dead.append(DeadLetter(self.source, record, why.reason, why.detail))
+        batch.size += len(record.value or b"") + _around(record)
+        self.poison = self._judged.bad(record.offset, f"{why.reason.value}: {why.detail}")
+
+
+def _revive(batch: Batch, copies: list[Row]) -> Row:
+    """The first copy of an event, which counted as a duplicate."""
+    batch.count += 1
+    batch.duplicates -= 1
+    return copies.pop(0)
+
+
+def _around(record: Record) -> int:
+    """What a record costs in memory beside its value."""
+    return _ROW_OVERHEAD + len(record.key or b"") + _size(record.headers)
+
+
+def _size(headers: Headers) -> int:
+    return sum(len(name) + len(content or b"") + _HEADER_OVERHEAD for name, content in headers)
 
 
 # Of `batch_max_age_s`: longer than a full batch takes to come, so that it does.
@@ -200,4 +264,5 @@ _AT_ONCE = 250
 # What an event costs in memory beside its value, roughly: in a chunk, its id in the window and its
 # numbers; else also itself, and the message it came in.
 _CHUNK_OVERHEAD = 200
+_HEADER_OVERHEAD = 150
 _ROW_OVERHEAD = 1000

@@ -9,10 +9,18 @@ from activity_consume.validation.validate import Reason
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A partition of a topic, as ClickHouse's columns `_topic` and `_partition` name it."""
+    """A partition of a topic; `label` and `partition` are the columns `_topic` and `_partition`."""
 
     topic: str
     partition: int
+    #: How often another topic was accepted under this name (topic_guard.py). Of one process: the
+    #: same for all partitions, so it tells no two of them apart.
+    generation: int = field(default=0, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The topic as the tables name it: no row of a former topic of that name is meant."""
+        return f"{self.topic}#{self.generation}" if self.generation else self.topic
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}"
@@ -40,6 +48,9 @@ class Batch:
     dead: list[DeadLetter] = field(default_factory=list)
     #: Ids of `singles` that ask; they are not in the window of ids.
     asking: set[str] = field(default_factory=set)
+    #: Events that are here or in the batch before under the same id, by it: they are duplicates,
+    #: unless that one is refused.
+    copies: dict[str, list[Row]] = field(default_factory=dict)
     #: Events in `chunks` and `singles`.
     count: int = 0
     #: Bytes in memory, roughly.
@@ -64,7 +75,7 @@ def json_each_row(
     """The body of `INSERT ... FORMAT JSONEachRow`, in pieces: the producer's bytes as they are,
     with the columns that say where they came from spliced in front."""
     head = (
-        f'{{"_topic":"{source.topic}","_partition":{source.partition},"_base_offset":{base_offset},'
+        f'{{"_topic":"{source.label}","_partition":{source.partition},"_base_offset":{base_offset},'
         f'"_lease":{lease_ms / 1000:.3f},"_offset":'
     ).encode()
     piece: list[bytes] = []

@@ -1,6 +1,7 @@
 """The ids a partition has taken lately: what drops a producer's duplicates."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 
 class IdWindow:
@@ -8,6 +9,8 @@ class IdWindow:
 
     Exact on the young side: an id born after the horizon that is not here has not been taken.
     At or before the horizon only the table knows. Ids are canonical: lower case, with hyphens.
+    An id whose batch is not settled may still be refused, and a copy of it may have to go in: so it
+    knows these, too.
     """
 
     # 9 hex digits and a hyphen: buckets of 4.096 s.
@@ -19,6 +22,9 @@ class IdWindow:
         self._buckets: dict[str, set[str]] = {}
         self._count = 0
         self._horizon = horizon[: self._PREFIX]
+        #: Of what the horizon has passed by `ask_before`: these are known, others of their age not.
+        self._asked: dict[str, set[str]] = {}
+        self._unsettled = deque([_Noted()])
 
     @classmethod
     def seeded(cls, youngest: Iterable[str], limit: int, complete: bool) -> "IdWindow":
@@ -27,7 +33,7 @@ class IdWindow:
         window = cls(limit, "" if complete or not ids else ids[0])
         for id_ in ids:
             window.take(id_)
-        window.trim()
+        window._trim()
         return window
 
     def __len__(self) -> int:
@@ -39,7 +45,7 @@ class IdWindow:
         bucket = self._buckets.get(prefix)
         if bucket is None:
             if prefix <= self._horizon:
-                return None
+                return False if id_ in self._asked.get(prefix, ()) else None
             bucket = self._buckets[prefix] = set()
         elif id_ in bucket:
             return False
@@ -47,17 +53,64 @@ class IdWindow:
         self._count += 1
         return True
 
-    def forget(self, id_: str) -> None:
-        """It was taken, but is not in the table and will not be: another copy must pass."""
-        bucket = self._buckets.get(id_[: self._PREFIX], set())
-        if id_ in bucket:
-            bucket.remove(id_)
-            self._count -= 1
+    def ask_before(self, id_: str) -> None:
+        """Ids that are as old as this one, or older, may be in the table by other ways than this
+        partition: from now on only the table knows of those that are not here."""
+        horizon = id_[: self._PREFIX]
+        self._horizon = max(self._horizon, horizon)
+        for prefix in [one for one in self._buckets if one <= horizon]:
+            ids = self._asked[prefix] = self._buckets.pop(prefix)
+            self._count -= len(ids)
 
-    def trim(self) -> None:
-        """Forget the oldest above the limit. Call it between batches only: what is forgotten will
-        be asked in the table, and there the ids of a batch are only after its insert."""
+    def note(self, ids: Sequence[str]) -> None:
+        """These were taken just now, for the batch that is being filled."""
+        self._unsettled[-1].new.append(ids)
+
+    def is_settled(self, id_: str) -> bool:
+        """Of one that was taken: its batch is in the table, so no copy of it can be needed."""
+        return not any(id_ in noted.ids() for noted in self._unsettled)
+
+    def forget(self, id_: str) -> bool:
+        """It was taken, but is not in the table and will not be: another copy must pass.
+        False: it was not here."""
+        prefix = id_[: self._PREFIX]
+        if id_ in (asked := self._asked.get(prefix, set())):
+            asked.remove(id_)
+            return True
+        bucket = self._buckets.get(prefix, set())
+        if id_ not in bucket:
+            return False
+        bucket.remove(id_)
+        self._count -= 1
+        return True
+
+    def next_batch(self) -> None:
+        """What comes now is of another batch. Forgets the oldest above the limit: not earlier,
+        because what is forgotten is asked in the table, and there the ids of a batch are only after
+        its insert."""
+        self._unsettled.append(_Noted())
+        self._asked.clear()
+        self._trim()
+
+    def settled(self) -> None:
+        """The oldest batch that was not settled is: its ids are in the table, or forgotten."""
+        self._unsettled.popleft()
+
+    def _trim(self) -> None:
         while self._count > self._limit:
             oldest = min(self._buckets)
             self._count -= len(self._buckets.pop(oldest))
             self._horizon = max(self._horizon, oldest)
+
+
+class _Noted:
+    """The ids of a batch; looked for only where there are duplicates, so lists until then."""
+
+    def __init__(self) -> None:
+        self.new: list[Sequence[str]] = []
+        self._ids: set[str] = set()
+
+    def ids(self) -> set[str]:
+        while self.new:
+            self._ids.update(self.new.pop())
+        return self._ids

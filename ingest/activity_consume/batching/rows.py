@@ -11,6 +11,10 @@ from activity_consume.validation.validate import Accepted
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
+#: Set by a spool on what it may have sent before; the emitter writes it. The only header that is
+#: looked at.
+RESENT_HEADER = "activity-resent"
+
 
 class Record(Protocol):
     """A message, as aiokafka hands it over: what is used of it. `timestamp`: Unix milliseconds."""
@@ -48,18 +52,20 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Events without headers whose values are their JSON, each from `{` to `}` and on one line.
+    """Events whose values are their JSON, each from `{` to `}` and on one line.
 
     Nearly all that waits in memory is in here: so there is no object for each event, and the lines
     are packed, to a fifth, for 1.6 us of an event's time. A batch can be several times as large for
-    it, which saves the engine more than that in merges. The lists are as long as there are lines;
-    `skipped` are the positions of those that are not of the chunk.
+    it, which saves the engine more than that in merges. The lists are as long as there are lines,
+    `headers` also empty if nothing has any; `skipped` are the positions of those that are not of
+    the chunk.
     """
 
     packed: bytes
     offsets: Sequence[int]
     timestamps: Sequence[int]
     keys: Sequence[bytes | None]
+    headers: Sequence[Headers] = ()
     skipped: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
@@ -75,10 +81,11 @@ class Chunk:
     def rows(self) -> list[Row]:
         """One by one, where that is needed."""
         lines = _unpack(self.packed).split(b"\n")
-        columns = zip(self.offsets, self.timestamps, self.keys, lines, strict=True)
+        headers = self.headers or [()] * len(lines)
+        columns = zip(self.offsets, self.timestamps, self.keys, lines, headers, strict=True)
         return [
-            Row(offset, timestamp, key, value, (), _read_id(value).id, value)
-            for position, (offset, timestamp, key, value) in enumerate(columns)
+            Row(offset, timestamp, key, value, around, _read_id(value).id, value)
+            for position, (offset, timestamp, key, value, around) in enumerate(columns)
             if position not in self.skipped
         ]
 

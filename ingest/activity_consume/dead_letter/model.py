@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What ClickHouse's DateTime64 can show, in milliseconds.
+_OLDEST = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+_YOUNGEST = (datetime(2300, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1) - 1
 
 
 class Status(StrEnum):
@@ -48,6 +51,11 @@ class LetterId:
         """Not so where it was read from a spool, without a broker: Kafka's names have no colon."""
         return ":" not in self.topic
 
+    @property
+    def kafka_topic(self) -> str:
+        """Kafka's name of it: `#N` marks the Nth other topic that was accepted under that name."""
+        return self.topic.partition("#")[0]
+
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset}"
 
@@ -73,7 +81,9 @@ class Summary:
         """A row of COLUMNS, its texts as bytes."""
         reason, detail, status = (text.decode() for text in row[3:6])
         millis, size = row[6:]
-        return cls(LetterId.from_row(row[:3]), reason, detail, Status(status), _time(millis), size)
+        return cls(
+            LetterId.from_row(row[:3]), reason, detail, Status(status), as_time(millis), size
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +116,15 @@ class Letter:
             reason,
             detail,
             Status(status),
-            _time(born),
-            _time(updated),
+            as_time(born),
+            as_time(updated),
             key,
             value,
             tuple((name.decode(), content) for name, content in headers),
         )
 
 
-def _time(millis: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=millis)
+def as_time(millis: int) -> datetime:
+    """Of a record's timestamp, which may be any number of 64 bits: a producer that counts in
+    microseconds is in the year 58000. The nearest that the table can hold."""
+    return _EPOCH + timedelta(milliseconds=min(max(millis, _OLDEST), _YOUNGEST))

@@ -1,7 +1,7 @@
 """What people do with dead letters: look at them, send them once more, drop them."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_consume.dead_letter.model import Letter, LetterId, Status, Summary
+from activity_consume.dead_letter.poison_stops import PoisonStops
 from activity_consume.dead_letter.produce import send_as_is
 
 # Whole letters in memory at once; each may be a message of the largest size.
@@ -41,6 +42,15 @@ class Outcome:
     failed: list[tuple[LetterId, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many letters there are of one reason and status."""
+
+    reason: str
+    status: Status
+    count: int
+
+
 class DeadLetterBox:
     """The letters in the table `dead_letters`.
 
@@ -50,11 +60,22 @@ class DeadLetterBox:
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
+        #: Where there were too many in a row.
+        self.stops = PoisonStops(client)
 
     async def count(self, status: Status | None = None, reason: str | None = None) -> int:
         """How many there are."""
         [[count]] = await self._select("count()", *_where(status, reason))
         return int(count)
+
+    async def counts(self) -> list[Count]:
+        """Of each reason and status that occurs, the most frequent first."""
+        rows = await self._select(
+            "reason, toString(status), count()",
+            "true GROUP BY reason, status ORDER BY count() DESC, reason, status",
+            {},
+        )
+        return [Count(reason.decode(), Status(status.decode()), n) for reason, status, n in rows]
 
     async def summaries(
         self, status: Status | None = None, reason: str | None = None, limit: int = 50
@@ -85,6 +106,12 @@ class DeadLetterBox:
         rows = await self._select(Letter.COLUMNS, _BY_ID, _values(ids))
         found = {letter.id: letter for letter in map(Letter.from_row, rows)}
         return [found[id_] for id_ in _known(ids, found)]
+
+    async def whole(self, ids: Sequence[LetterId]) -> AsyncIterator[Letter]:
+        """As `letters`, but never many in memory at once."""
+        for chunk in _chunks(ids):
+            for letter in await self.letters(chunk):
+                yield letter
 
     async def plan_replay(self, ids: Sequence[LetterId], *, force: bool = False) -> Outcome:
         """What `replay` would do. Raises UnknownLetterError."""
@@ -126,7 +153,7 @@ class DeadLetterBox:
             outcome.done += sent
             for letter, error in zip(letters, answers, strict=True):
                 if isinstance(error, MessageSizeTooLargeError):
-                    why = f"too large for {letter.id.topic}; raise its max.message.bytes"
+                    why = f"too large for {letter.id.kafka_topic}; raise its max.message.bytes"
                     outcome.failed.append((letter.id, why))
                 elif error:
                     raise error
@@ -171,7 +198,7 @@ async def _send_one(letter: Letter, producer: AIOKafkaProducer) -> None:
     # To its own partition, because its duplicates are looked for in there.
     await send_as_is(
         producer,
-        letter.id.topic,
+        letter.id.kafka_topic,
         key=letter.key,
         value=letter.value,
         headers=letter.headers,

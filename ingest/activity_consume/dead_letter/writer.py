@@ -10,6 +10,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_consume.batching.batch import DeadLetter
+from activity_consume.dead_letter.model import as_time
+from activity_consume.dead_letter.poison_stops import PoisonStops
 from activity_consume.dead_letter.produce import send_as_is
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ class DeadLetters:
         self._producer = producer
         self._topic = topic
         self._client = client
+        #: Where there were too many in a row.
+        self.stops = PoisonStops(client)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Acknowledged by the topic and in the table when this returns.
@@ -68,7 +72,7 @@ class DeadLetters:
     async def _to_table(self, letters: Sequence[DeadLetter]) -> None:
         rows = [
             (
-                letter.source.topic,
+                letter.source.label,
                 letter.source.partition,
                 letter.record.offset,
                 letter.reason.value,
@@ -76,7 +80,7 @@ class DeadLetters:
                 letter.record.key,
                 letter.record.value,
                 [(name.encode(), content) for name, content in letter.record.headers],
-                datetime.fromtimestamp(letter.record.timestamp / 1000, UTC),
+                as_time(letter.record.timestamp),
                 _BURIED_AT,
             )
             for letter in letters

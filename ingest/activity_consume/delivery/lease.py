@@ -23,19 +23,21 @@ class Lease:
     until_ms: int
     released: bool = False
 
-    def encode(self) -> str:
-        """As the metadata of a commit."""
+    def encode(self, generation: int = 0) -> str:
+        """As the metadata of a commit. `generation`: of the topic, see Source."""
+        of_topic = {"generation": generation} if generation else {}
         return json.dumps(
-            {"activity": _VERSION, "lease": self.until_ms, "released": self.released},
+            {"activity": _VERSION, "lease": self.until_ms, "released": self.released, **of_topic},
             separators=(",", ":"),
         )
 
     @staticmethod
-    def decode(metadata: str) -> "Lease | None":
-        """None: somebody else has committed this (a tool that reset the group, an old consumer)."""
+    def decode(metadata: str, generation: int = 0) -> "Lease | None":
+        """None: somebody else has committed this (a tool that reset the group, an old consumer), or
+        it was for another topic of the same name."""
         try:
             read = json.loads(metadata)
-            if read["activity"] != _VERSION:
+            if read["activity"] != _VERSION or read.get("generation", 0) != generation:
                 return None
             return Lease(int(read["lease"]), bool(read["released"]))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):

@@ -65,8 +65,9 @@ class Commits:
         Raises PartitionLostError, and KafkaError for what waiting does not mend.
         """
         partition = TopicPartition(source.topic, source.partition)
+        metadata = lease.encode(source.generation)
         try:
-            await self._consumer.commit({partition: OffsetAndMetadata(offset, lease.encode())})
+            await self._consumer.commit({partition: OffsetAndMetadata(offset, metadata)})
         except (CommitFailedError, IllegalStateError) as error:
             raise PartitionLostError(str(error)) from error
 
@@ -80,7 +81,7 @@ class Commits:
         found = offsets.get(partition)
         if found is None or found.offset < 0:
             return None
-        return Committed(found.offset, Lease.decode(found.metadata or ""))
+        return Committed(found.offset, Lease.decode(found.metadata or "", source.generation))
 
     async def read(self, source: Source, offset: int) -> Piece:
         """One fetch, beside the client. Raises KafkaError."""

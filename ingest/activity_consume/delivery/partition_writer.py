@@ -1,6 +1,7 @@
 """One partition's batches, one after the other: dead letters, rows, then the commit."""
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +13,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from activity_consume.batching.accumulator import Intake
 from activity_consume.batching.batch import Batch, DeadLetter
 from activity_consume.batching.memory_budget import Room
+from activity_consume.batching.poison import PoisonError, PoisonRun
 from activity_consume.batching.rows import Chunk, Row, halves, without
+from activity_consume.dead_letter.poison_stops import PoisonStop
 from activity_consume.dead_letter.writer import DeadLetters
 from activity_consume.delivery.lease import Lease, ServerClock
 from activity_consume.delivery.offsets import CommitLog, PartitionLostError
@@ -63,7 +66,17 @@ class PartitionWriter:
         self._closing = asyncio.Event()
 
     async def run(self) -> None:
-        """Write until closed. Raises PartitionLostError."""
+        """Write until closed. Raises PartitionLostError, and PoisonError once all before the poison
+        is written and the poison buried."""
+        try:
+            await self._write_until_closed()
+        except PoisonError:
+            with contextlib.suppress(KafkaError):  # without it the next owner waits a little
+                await self._release()
+            raise
+        await self._release()
+
+    async def _write_until_closed(self) -> None:
         await self._renew_lease()
         while True:
             await self._wait_until_due()
@@ -76,6 +89,8 @@ class PartitionWriter:
             finally:
                 self._end_turn()
                 self._room.give_back(batch.size if batch else 0)
+
+    async def _release(self) -> None:
         if not self._in_doubt:
             await self._commits.commit(self._source, self.settled, Lease(0, released=True))
 
@@ -110,21 +125,36 @@ class PartitionWriter:
 
     async def _settle(self, batch: Batch) -> None:
         await self._patiently("dead letters", lambda: self._dead_letters.bury(batch.dead))
-        singles = await self._drop_taken(batch)
+        singles = await self._drop_taken(batch, batch.singles)
         await self._insert(batch, [*batch.chunks, *singles])
+        while copies := self.intake.copies(batch):
+            await self._insert(batch, await self._drop_taken(batch, copies))
+        self.intake.settled()
+        poison = self.intake.poison
+        if poison and batch.next_offset > poison.last_offset:
+            # Before the commit: after a crash in between it still stands there.
+            await self._record(poison)
+        else:
+            poison = None
         self._end_turn()
         self.settled = batch.next_offset
         await self._renew_lease()
         self._stats.settled(self._source, batch)
+        if poison:
+            raise PoisonError(poison)
 
-    async def _drop_taken(self, batch: Batch) -> list[Row]:
+    async def _record(self, poison: PoisonRun) -> None:
+        stop = PoisonStop(poison)
+        await self._patiently("where it stops", lambda: self._dead_letters.stops.write(stop))
+
+    async def _drop_taken(self, batch: Batch, singles: list[Row]) -> list[Row]:
         """Everything settled before is in the table, so now it can answer for the old ids."""
-        asking = [row for row in batch.singles if row.ask]
+        asking = [row for row in singles if row.ask]
         if not asking:
-            return batch.singles
+            return singles
         taken = await self._patiently("old ids", lambda: self._store.taken(asking))
-        rows = [row for row in batch.singles if not (row.ask and row.id in taken)]
-        dropped = len(batch.singles) - len(rows)
+        rows = [row for row in singles if not (row.ask and row.id in taken)]
+        dropped = len(singles) - len(rows)
         batch.duplicates += dropped
         batch.count -= dropped
         return rows
@@ -151,6 +181,7 @@ class PartitionWriter:
                     await self._find_culprit(batch, rows, str(error))
                     return
             else:
+                self.intake.written()
                 break
         self._stats.recovered(self._source)
 
@@ -168,8 +199,11 @@ class PartitionWriter:
             letter = DeadLetter(self._source, row, Reason.REFUSED_BY_CLICKHOUSE, why)
             batch.dead.append(letter)
             batch.count -= 1
-            self.intake.refused(row)
             await self._patiently("dead letters", lambda: self._dead_letters.bury([letter]))
+            if poison := self.intake.refused(row, f"{letter.reason.value}: {why}"):
+                # The batch is not settled: what is in the table of it is found there again.
+                await self._record(poison)
+                raise PoisonError(poison)
             return
         for half in halves(rows):
             await self._insert(batch, half)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from activity_consume.batching.accumulator import Intake
 from activity_consume.batching.batch import Source
+from activity_consume.batching.poison import PoisonError
+from activity_consume.dead_letter.poison_stops import PoisonStops
 from activity_consume.delivery.offsets import CommitLog, Committed, LogBounds
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import EventStore, Progress
@@ -28,14 +30,17 @@ async def take_over(
     source: Source,
     commits: CommitLog,
     store: EventStore,
+    stops: PoisonStops,
     settings: ConsumerSettings,
+    *,
     partitions: int,
 ) -> Intake:
     """Ask Kafka and ClickHouse how far the partition is. `partitions`: how many share the memory.
 
     The order is the protocol's: first the former owner's lease, then wait until none of its inserts
     can arrive any more, and only then ask what is there.
-    Raises GapError; KafkaError and ClickHouseError: try again.
+    Raises GapError, and PoisonError where it has stopped before and nobody has accepted that;
+    KafkaError and ClickHouseError: try again.
     """
     committed = await commits.committed(source)
     lease = committed.lease if committed else None
@@ -47,13 +52,17 @@ async def take_over(
         await store.wait_until_quiet(source, lease.until_ms)
     progress = await store.progress(source, committed.offset if committed and lease else 0)
     resume = where(source, committed, progress, await commits.bounds(source), settings)
+    stop = await stops.find(source)
+    if stop and stop.holds(resume.offset, settings.poison_limit):
+        raise PoisonError(stop.run)
     present = await store.present(source, resume.offset)
     ids = await store.ids(source, max(1, settings.id_window // partitions))
     log.info(
         "%s: from offset %d on (%s); %d of the next rows are in the table already",
         *(source, resume.offset, resume.because, len(present)),
     )
-    return Intake(source, resume.offset, present, ids, settings)
+    accepted = stop.accepted_offset if stop else -1
+    return Intake(source, resume.offset, present, ids, settings, accepted_offset=accepted)
 
 
 def where(
@@ -84,7 +93,9 @@ def cut_off(source: Source, end: int, settled: int) -> GapError:
     """The topic is shorter than what was read of it."""
     return GapError(
         f"{source} ends at offset {end}, but all below {settled} was read before: the topic was"
-        " created anew or cut off. Give the new topic another name (ACTIVITY_KAFKA_TOPIC)"
+        " created anew or cut off. To read it from its beginning beside the old rows:"
+        f" `activity topic accept {source.topic}`, and start the consumer again; or give the new"
+        " topic another name (ACTIVITY_KAFKA_TOPIC)"
     )
 
 

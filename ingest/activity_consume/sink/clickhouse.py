@@ -11,6 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from activity_consume.batching.batch import Source, json_each_row
 from activity_consume.batching.dedup import IdWindow
 from activity_consume.batching.rows import Chunk, Row
+from activity_consume.validation.validate import Accepted
 from activity_schemas.event import ActivityEvent
 
 # All but what a producer must not set: `_ingested_at` is the table's.
@@ -38,6 +39,8 @@ _INSERT_SETTINGS = {
 }
 
 _POLL_SECONDS = 0.1
+# Ids in one question. They travel as parameters, of which HTTP clients and servers take some MiB.
+_ASKED_AT_ONCE = 2000
 # The data does not fit, whoever sends it again: parse errors, types, ranges, limits of a value.
 _DATA_CODES = frozenset(
     (6, 20, 25, 26, 27, 38, 41, 43, 53, 69, 70, 72, 117, 120, 130, 131, 349, 376, 467, 691)
@@ -124,7 +127,7 @@ class EventStore:
         result = await self._client.query(
             "SELECT count(), max(_base_offset), max(_offset) FROM events"
             " WHERE _topic = {t:String} AND _partition = {p:UInt16} AND _offset >= {o:UInt64}",
-            {"t": source.topic, "p": source.partition, "o": from_offset},
+            {"t": source.label, "p": source.partition, "o": from_offset},
         )
         count, base, last = result.result_rows[0]
         return Progress(int(base), int(last)) if count else None
@@ -135,7 +138,7 @@ class EventStore:
             "SELECT _offset FROM events WHERE _topic = {t:String} AND _partition = {p:UInt16}"
             " AND _offset >= {o:UInt64} AND _offset < {e:UInt64}",
             {
-                "t": source.topic,
+                "t": source.label,
                 "p": source.partition,
                 "o": first,
                 "e": 2**63 if end is None else end,
@@ -148,17 +151,32 @@ class EventStore:
         raw = await self._client.raw_query(
             "SELECT id FROM events WHERE _topic = {t:String} AND _partition = {p:UInt16}"
             " ORDER BY UUIDv7ToDateTime(id) DESC LIMIT {n:UInt32}",
-            {"t": source.topic, "p": source.partition, "n": limit},
+            {"t": source.label, "p": source.partition, "n": limit},
             fmt="TSV",
         )
         ids = raw.decode().split()
         return IdWindow.seeded(ids, limit, complete=len(ids) < limit)
 
+    async def edge_rows(self, source: Source, first: int, end: int) -> dict[int, str]:
+        """Offset and id of the first and the last row in `[first, end)`."""
+        result = await self._client.query(
+            "SELECT count(), min(_offset), toString(argMin(id, _offset)), max(_offset),"
+            " toString(argMax(id, _offset)) FROM events WHERE _topic = {t:String}"
+            " AND _partition = {p:UInt16} AND _offset >= {o:UInt64} AND _offset < {e:UInt64}",
+            {"t": source.label, "p": source.partition, "o": first, "e": end},
+        )
+        count, oldest, its_id, newest, newest_id = result.result_rows[0]
+        return {int(oldest): its_id, int(newest): newest_id} if count else {}
+
     async def taken(self, rows: Sequence[Row]) -> set[str]:
         """Which ids of these rows, which ask, are in the table (by its key: without a scan)."""
         asking = [row.ask for row in rows if row.ask]
-        if not asking:
-            return set()
+        taken: set[str] = set()
+        for first in range(0, len(asking), _ASKED_AT_ONCE):
+            taken |= await self._taken(asking[first : first + _ASKED_AT_ONCE])
+        return taken
+
+    async def _taken(self, asking: Sequence[Accepted]) -> set[str]:
         result = await self._client.query(
             "SELECT toString(id) FROM events WHERE (org_id, timestamp, id) IN ("
             "SELECT x.1, parseDateTime64BestEffort(x.2, 6, 'UTC'), toUUID(x.3)"
@@ -178,7 +196,7 @@ class EventStore:
             "SELECT count() FROM dead_letters FINAL WHERE source_topic = {t:String}"
             " AND source_partition = {p:UInt16} AND source_offset = {o:UInt64}"
             " AND reason = {r:String} AND status = 'dropped'",
-            {"t": source.topic, "p": source.partition, "o": offset, "r": reason},
+            {"t": source.label, "p": source.partition, "o": offset, "r": reason},
         )
         return bool(result.result_rows[0][0])
 

@@ -1,16 +1,17 @@
 """Tells readers how far the table is: what Kafka had accepted at an instant is all there."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.batch import Source
+from activity_consume.delivery.incarnations import Incarnation
+from activity_consume.delivery.resume import GapError
 from activity_consume.health import Part
 from activity_consume.metrics import Stats
 from activity_consume.sink.clickhouse import EventStore, first_line
@@ -21,10 +22,12 @@ _EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """At `at_ms` (Unix, the ClickHouse server's clock) the partition ended at `end`."""
+    """At `at_ms` (Unix, the ClickHouse server's clock) the partition ended at `end`, and the topic
+    had so many partitions."""
 
     at_ms: int
     end: int
+    partitions: int
 
 
 class Marks:
@@ -33,17 +36,18 @@ class Marks:
     def __init__(self) -> None:
         self._open: dict[Source, Mark] = {}
 
-    def set(self, ends: Mapping[Source, int], at_ms: int) -> None:
-        """Where there is none; `ends` were asked for after `at_ms`, so they cover all before it."""
+    def set(self, ends: Mapping[Source, int], at_ms: int, partitions: int) -> None:
+        """Where there is none; `ends`, and then `partitions`, were asked of the brokers after
+        `at_ms`, so they cover all before it."""
         for source, end in ends.items():
-            self._open.setdefault(source, Mark(at_ms, end))
+            self._open.setdefault(source, Mark(at_ms, end, partitions))
 
-    def passed(self, settled: Mapping[Source, int]) -> list[tuple[Source, int]]:
-        """The partitions that are past their mark, and the mark's instant; these are done with.
+    def passed(self, settled: Mapping[Source, int]) -> list[tuple[Source, Mark]]:
+        """The partitions that are past their mark; these are done with.
         Partitions that are no longer here are forgotten."""
         self._open = {one: mark for one, mark in self._open.items() if one in settled}
         done = [one for one, mark in self._open.items() if settled[one] >= mark.end]
-        return [(one, self._open.pop(one).at_ms) for one in done]
+        return [(one, self._open.pop(one)) for one in done]
 
 
 class ProgressReport:
@@ -53,19 +57,20 @@ class ProgressReport:
         self,
         client: AsyncClient,
         store: EventStore,
-        consumer: Callable[[], AIOKafkaConsumer],
         settled: Callable[[], Mapping[Source, int]],
+        topic: Callable[[], Awaitable[Incarnation]],
         *,
         kafka: KafkaLog,
         stats: Stats,
     ) -> None:
-        """`settled`: of each partition held, the offset below which all is in the table."""
+        """`settled`: of each partition held, the offset below which all is in the table. `topic`:
+        as the brokers know it when they are asked; raises GapError where it is another one."""
         self._client = client
         self._store = store
-        self._consumer = consumer
         self._kafka = kafka
         self._stats = stats
         self._settled = settled
+        self._topic = topic
         self._marks = Marks()
 
     async def run(self) -> None:
@@ -74,6 +79,8 @@ class ProgressReport:
             try:
                 await self._report()
                 self._stats.health.recovered("progress")
+            except GapError:
+                return  # the consumer stops, and says why
             except KafkaError as error:
                 text = f"Kafka: where the topic ends: {first_line(error)}"
                 self._stats.health.failed("progress", Part.KAFKA, text)
@@ -86,18 +93,20 @@ class ProgressReport:
         sources = list(self._settled())
         if not sources:
             return
-        consumer = self._consumer()
+        labels = {one: one.label for one in sources}
         at_ms = await self._store.now_ms()
         # Where the log ends, and not how far it can be read: what has been acknowledged behind an
         # open transaction is not in the table yet.
         ends = await self._kafka.ends(sources)
         self._stats.behind(ends, self._settled())
-        self._marks.set(ends, at_ms)
+        # After the ends: then the ends were this topic's, and whatever partition is added later was
+        # not there at `at_ms`, so it is no lie that nothing of it is covered.
+        partitions = (await self._topic()).partitions
+        self._marks.set(ends, at_ms, partitions)
         rows = []
-        for source, through_ms in self._marks.passed(self._settled()):
-            partitions = len(consumer.partitions_for_topic(source.topic) or ())
-            through = datetime.fromtimestamp(through_ms / 1000, UTC)
-            rows.append((source.topic, source.partition, partitions, through))
+        for source, mark in self._marks.passed(self._settled()):
+            through = datetime.fromtimestamp(mark.at_ms / 1000, UTC)
+            rows.append((labels[source], source.partition, mark.partitions, through))
         if rows:
             await self._client.insert("progress", rows, _COLUMNS, settings={"async_insert": 0})
 

@@ -7,15 +7,15 @@ import operator
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.batching.accumulator import Intake, PoisonError
+from activity_consume.batching.accumulator import Intake
 from activity_consume.batching.batch import Source
 from activity_consume.batching.memory_budget import Room
+from activity_consume.batching.poison import PoisonError
 from activity_consume.dead_letter.writer import DeadLetters
 from activity_consume.delivery.offsets import Commits, PartitionLostError
 from activity_consume.delivery.partition_writer import PartitionWriter
@@ -24,10 +24,10 @@ from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import EventStore, first_line
 from activity_consume.sources.position_check import Watch
+from activity_consume.sources.topic_guard import TopicGuard
 from activity_consume.sources.unread import Unreadables
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _RETRY_SECONDS = 1.0
 
@@ -57,12 +57,15 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         settings: ConsumerSettings,
         stats: Stats,
         commits: Callable[[], tuple[AIOKafkaConsumer, Commits]],
+        *,
+        topic: TopicGuard,
     ) -> None:
         self._store = store
         self._dead_letters = dead_letters
         self._settings = settings
         self._stats = stats
         self._client = commits
+        self._topic = topic
         self._held: dict[Source, _Held] = {}
         self._room = Room(settings.buffer_max_bytes, settings.insert_max_concurrent)
         self._unreadables = Unreadables(
@@ -87,8 +90,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def settled(self) -> dict[Source, int]:
         """Of each partition held, the offset below which all is in the table."""
-        writers = {one: held.writer for one, held in self._held.items()}
-        return {one: writer.settled for one, writer in writers.items() if writer}
+        writers = [held.writer for held in self._held.values() if held.writer]
+        return {writer.intake.source: writer.settled for writer in writers}
+
+    def ask_ids(self) -> None:
+        """Of what the topic guard says."""
+        for writer in [held.writer for held in self._held.values() if held.writer]:
+            writer.intake.ask_born_before(self._topic.ask_born_before_ms)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka; does not wait, for there are no heartbeats meanwhile."""
@@ -115,13 +123,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._take(records)
                 await self._pass_over()
-            except (PoisonError, GapError) as error:
-                self._stop(error)
+            except GapError as error:
+                self.stop(error)
                 return
             except Exception as error:
                 # FastStream would log it and go on without these records.
                 log.exception("unexpected")
-                self._stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
+                self.stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
                 return
         self._stats.health.recovered("client")
         await self._room.wait()
@@ -133,6 +141,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             if held is None or held.writer is None:
                 continue  # it has left: its next owner reads them
             intake = held.writer.intake
+            if intake.poison:
+                continue  # its writer stops when it has written what was before
             if not await self._is_next(intake, of_partition):
                 continue
             self._room.take(intake.add(of_partition, time.time()))
@@ -179,8 +189,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._taking:
             try:
                 await self._unreadables.after(error)
-            except (PoisonError, GapError) as found:
-                self._stop(found)
+            except GapError as found:
+                self.stop(found)
 
     def _lag(self, intake: Intake) -> int:
         """Messages that Kafka has and we have not taken, as of the last fetch."""
@@ -205,14 +215,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         try:
             await watch.run()
-        except (PoisonError, GapError) as error:
-            self._stop(error)
+        except GapError as error:
+            self.stop(error)
         except Exception as error:
             log.exception("unexpected")
-            self._stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
+            self.stop(StopError(f"{type(error).__name__}: {first_line(error)}"))
 
     def _intakes(self) -> dict[Source, Intake]:
-        return {one: held.writer.intake for one, held in self._held.items() if held.writer}
+        """Of the partitions that are read: not of those that stop because of poison."""
+        intakes = {one: held.writer.intake for one, held in self._held.items() if held.writer}
+        return {one: intake for one, intake in intakes.items() if not intake.poison}
 
     async def _hold(self, source: Source) -> None:
         try:
@@ -221,22 +233,29 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             # The group's next call revokes it; until then its records are not taken.
             log.warning("%s: lost: %s", source, first_line(error))
             self._forget(source)
-        except GapError as error:
-            self._stop(error)
+        except (GapError, PoisonError) as error:
+            self.stop(error)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             # A bug here must stop the consumer, not leave a partition standing still.
             log.exception("%s: unexpected", source)
-            self._stop(StopError(f"{source}: {type(error).__name__}: {first_line(error)}"))
+            self.stop(StopError(f"{source}: {type(error).__name__}: {first_line(error)}"))
 
     async def _take_over_and_write(self, source: Source) -> None:
         consumer, commits = self._client()
         while True:
             try:
+                source = await self._topic.admit(source, commits, self._store)
                 intake = await take_over(
-                    source, commits, self._store, self._settings, len(self._held)
+                    source,
+                    commits,
+                    self._store,
+                    self._dead_letters.stops,
+                    self._settings,
+                    partitions=len(self._held),
                 )
+                intake.ask_born_before(self._topic.ask_born_before_ms)
                 break
             except (ClickHouseError, KafkaError) as error:
                 self._stats.failed(source, "cannot take over yet", error)
@@ -283,7 +302,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         if held and held.writer:
             self._room.give_back(held.writer.intake.size)
 
-    def _stop(self, error: Exception) -> None:
+    def stop(self, error: Exception) -> None:
+        """Write nothing more, and end with this error's text."""
         self._closed = True
         self._room.empty()
         for held in self._held.values():

@@ -64,7 +64,7 @@ class Watch:
         self._seen: dict[Source, Place] = {}
 
     async def run(self) -> None:
-        """Until cancelled. Raises GapError and PoisonError: the consumer must not go on."""
+        """Until cancelled. Raises GapError: the consumer must not go on."""
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
             try:

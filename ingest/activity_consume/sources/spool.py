@@ -9,8 +9,8 @@ from typing import IO
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.batching.accumulator import PoisonError
 from activity_consume.batching.memory_budget import Room
+from activity_consume.batching.poison import PoisonError
 from activity_consume.dead_letter.writer import DeadLetters
 from activity_consume.delivery.partition_writer import PartitionWriter
 from activity_consume.delivery.resume import take_over
@@ -114,7 +114,12 @@ class Spools:
         while True:
             try:
                 intake = await take_over(
-                    file.source, commits, self._store, self._settings, len(self._held)
+                    file.source,
+                    commits,
+                    self._store,
+                    self._dead_letters.stops,
+                    self._settings,
+                    partitions=len(self._held),
                 )
                 break
             except ClickHouseError as error:
@@ -137,7 +142,7 @@ class Spools:
         """Feed the writer; returns when the spool is read to its end and nobody writes it."""
         while not writing.done():
             records = []
-            if not self._room.is_full:
+            if not (self._room.is_full or writer.intake.poison):
                 now = time.time()
                 records = file.read(writer.intake.next_offset, _ROWS, int(now * 1000))
                 self._room.take(writer.intake.add(records, now))

@@ -25,6 +25,8 @@ Records = tuple[ConsumerRecord, ...]
 # One answer of the broker, all partitions, and of each partition: what may lie in memory unread.
 _FETCH_BYTES = 4 << 20
 _FETCH_PARTITION_BYTES = 1 << 20
+# Added partitions are seen within this, and then the group is joined anew.
+_METADATA_MAX_AGE_MS = 3000
 # Records handed over at once; judging so many takes some ms of the event loop, in which
 # nothing of an insert's body is sent.
 _MOST_RECORDS = 1500
@@ -64,6 +66,7 @@ def build(
         apply_types=False,
         logger=None,
         allow_auto_create_topics=False,
+        metadata_max_age_ms=_METADATA_MAX_AGE_MS,
         description="The activity events' way from services into ClickHouse.",
     )
     subscriber = broker.subscriber(

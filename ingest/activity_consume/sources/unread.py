@@ -50,7 +50,7 @@ class Unreadables:
 
     The place is a dead letter `unreadable` as soon as it is found; to drop that letter is the
     operator's word that the consumer shall go on after it. Everything may raise KafkaError and
-    ClickHouseError, GapError and PoisonError.
+    ClickHouseError and GapError.
     """
 
     def __init__(
@@ -95,8 +95,8 @@ class Unreadables:
                 consumer.seek(partition, intake.next_offset)
 
     async def after(self, error: Exception) -> None:
-        """The client has raised this: find the message that is to blame. Raises GapError and
-        PoisonError alone."""
+        """The client has raised this: find the message that is to blame. Raises GapError
+        alone."""
         explained = isinstance(error, OffsetOutOfRangeError)
         for intake in list(self._intakes().values()):
             try:
@@ -186,7 +186,7 @@ class Unreadables:
             f" (offset {found.offset}{rest}: {found.why})",
             then="All before it goes into the table, other partitions go on. Look at it with"
             f" Kafka's own tools; to go on without offset {found.offset}{rest}:"
-            f" activity dlq drop {source.topic}/{source.partition}/{found.offset}",
+            f" activity dlq drop {source.label}/{source.partition}/{found.offset}",
         )
 
     def _go_on(self, source: Source) -> None:

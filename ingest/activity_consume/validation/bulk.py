@@ -6,30 +6,30 @@ from datetime import datetime
 
 import msgspec
 
-from activity_consume.batching.rows import Chunk, Record, pack
+from activity_consume.batching.rows import RESENT_HEADER, Chunk, Record, pack
 from activity_consume.validation.formats import are_utc, are_uuid7
-from activity_consume.validation.validate import FastEvent, usage_is_plain
+from activity_consume.validation.validate import FastEvent, are_plain
 
 _decode_lines = msgspec.json.Decoder(FastEvent).decode_lines
 
 
 def plain(records: Sequence[Record], latest: datetime) -> tuple[Chunk, list[FastEvent]] | None:
-    """All of them as events, if that is what `judge` says of each, and none has headers; else None.
+    """All of them as events, if that is what `judge` says of each, and none is resent; else None.
     `latest`: a timestamp after this one is a broken clock.
 
     The events hold on to the whole chunk's bytes: they must not be kept.
     """
     values = [record.value for record in records if record.value is not None]
     keys = {record.key: record.key for record in records}
-    if not values or len(values) < len(records) or any(record.headers for record in records):
+    if not values or len(values) < len(records):
         return None
+    headers = [record.headers for record in records] if any(r.headers for r in records) else []
+    if any(name == RESENT_HEADER for around in headers for name, _ in around):
+        return None  # the table is asked for it
     lines = b"\n".join(values)
     try:
-        for key in keys:
-            if key is not None:
-                key.decode()
         events = _one_a_value(values, lines)
-        if not (_forms_are_plain(events, latest) and all(map(usage_is_plain, events))):
+        if not (_forms_are_plain(events, latest) and are_plain(events, lines)):
             return None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
@@ -38,6 +38,7 @@ def plain(records: Sequence[Record], latest: datetime) -> tuple[Chunk, list[Fast
         array("Q", [record.offset for record in records]),
         array("q", [record.timestamp for record in records]),
         [keys[record.key] for record in records],
+        headers,
     )
     return chunk, events
 

@@ -14,14 +14,18 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from pydantic import ValidationError
 
-from activity_schemas.event import ActivityEvent
+from activity_consume.validation import strict_json
+from activity_consume.validation.same_bytes import is_all, names_all
+from activity_schemas.event import MAX_COUNT, MAX_DURATION_MS, MAX_TOKEN_NAMES, ActivityEvent
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 Stage = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Duration = Annotated[float, msgspec.Meta(ge=0, le=MAX_DURATION_MS)]
 # Only the canonical forms: ids are compared as text, and so are times. (`$` and `\d` would let a
 # line end and other scripts' digits pass.)
 is_uuid7 = re.compile(
@@ -31,18 +35,20 @@ is_utc = re.compile(
     r"\A2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z"
 ).match
 
+_SPACE = b" \t\n\r"  # JSON's own; Python knows more
+
 # Deeper metadata take the slow path: the model's JSON parser ends at a depth of 200, msgspec at
 # Python's 1000, and to look at the depth afterwards would take half as long as reading the whole.
 _Depth0 = str | int | float | bool | None
 _Depth1 = _Depth0 | list[_Depth0] | dict[str, _Depth0]
 _Depth2 = _Depth0 | list[_Depth1] | dict[str, _Depth1]
 Metadata = dict[str, _Depth0 | list[_Depth2] | dict[str, _Depth2]]
-
-_NO_USAGE = msgspec.Raw(b"{}")
+TokenUsage = Annotated[dict[Word, Count], msgspec.Meta(max_length=MAX_TOKEN_NAMES)]
 
 
 class FastEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`ActivityEvent`, as strict or stricter.
+    """`ActivityEvent`, as strict or stricter. What was not there is UNSET: so it can be written as
+    it was read (same_bytes.py).
 
     A field it does not know costs the slow path: msgspec does not look into it (bytes that are no
     text, depth), and the engine may take it for a column (`_offset`, `Org_Id`).
@@ -56,37 +62,55 @@ class FastEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[str, msgspec.Meta(max_length=4096)]
     action: Literal["create", "read", "update", "delete", "execute", "trigger"]
     status_code: Annotated[int, msgspec.Meta(ge=100, le=599)]
-    duration_ms: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+    #: A number, written as it was read; `are_plain` looks at it, and at `metadata`.
+    duration_ms: msgspec.Raw
     producer_id: Id
     seq: Count
     # Required, unlike the model's: the engine would put 0 for it.
     schema_version: Literal[1]
-    workspace_id: Id | None = None
-    user_id: Id | None = None
-    app_id: Id | None = None
-    endpoint_id: Id | None = None
-    trace_id: Word | None = None
-    principal_type: Word | None = None
-    principal_id: Id | None = None
-    token_id: Id | None = None
-    token_type: Word | None = None
-    resource_type: Word | None = None
-    resource_id: Id | None = None
-    error_code: Word | None = None
-    execution_id: Id | None = None
-    augmentation_id: Id | None = None
-    stages_completed: Stage | None = None
-    total_stages: Stage | None = None
-    # Read by itself: a key that stands there twice is twice in the engine's Map, and in its sum.
-    token_usage: msgspec.Raw = _NO_USAGE
-    metadata: Metadata = {}
-    success: bool = True
+    workspace_id: Id | UnsetType | None = UNSET
+    user_id: Id | UnsetType | None = UNSET
+    app_id: Id | UnsetType | None = UNSET
+    endpoint_id: Id | UnsetType | None = UNSET
+    trace_id: Word | UnsetType | None = UNSET
+    principal_type: Word | UnsetType | None = UNSET
+    principal_id: Id | UnsetType | None = UNSET
+    token_id: Id | UnsetType | None = UNSET
+    token_type: Word | UnsetType | None = UNSET
+    resource_type: Word | UnsetType | None = UNSET
+    resource_id: Id | UnsetType | None = UNSET
+    error_code: Word | UnsetType | None = UNSET
+    execution_id: Id | UnsetType | None = UNSET
+    augmentation_id: Id | UnsetType | None = UNSET
+    stages_completed: Stage | UnsetType | None = UNSET
+    total_stages: Stage | UnsetType | None = UNSET
+    token_usage: TokenUsage | UnsetType = UNSET
+    metadata: msgspec.Raw | UnsetType = UNSET
+    success: bool | UnsetType = UNSET
 
 
-TokenUsage = dict[Word, Count]
+class _Metadata(msgspec.Struct):
+    """As it was sent: no number of it is to become another one."""
+
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+
 
 _decode = msgspec.json.Decoder(FastEvent).decode
-_decode_usage = msgspec.json.Decoder(TokenUsage).decode
+_decode_metadata = msgspec.json.Decoder(_Metadata).decode
+_decode_durations = msgspec.json.Decoder(list[Duration]).decode
+_decode_all_metadata = msgspec.json.Decoder(list[Metadata]).decode
+_encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
+
+
+def are_plain(events: Sequence[FastEvent], lines: bytes) -> bool:
+    """What the decoder has not looked at is right, too. Raises MsgspecError where it is not.
+    `lines`: what they were read of, one a line."""
+    _decode_durations(b"[%b]" % b",".join([event.duration_ms for event in events]))
+    found = [event.metadata for event in events if event.metadata is not UNSET]
+    metadata = b"[%b]" % b",".join(found)
+    return names_all(metadata, _encode(_decode_all_metadata(metadata))) and is_all(
+        lines, _encode_lines(events)
+    )
 
 
 class Reason(StrEnum):
@@ -120,63 +144,56 @@ class Rejected:
     detail: str
 
 
-def judge(
-    key: bytes | None,
-    value: bytes | None,
-    headers: Sequence[tuple[str, bytes | None]],
-    latest: datetime,
-) -> Accepted | Rejected:
-    """`latest`: a timestamp after this one is a broken clock."""
+def judge(value: bytes | None, latest: datetime) -> Accepted | Rejected:
+    """`latest`: a timestamp after this one is a broken clock.
+
+    Key and headers are not looked at: a key says where a message goes, its event says whose it is,
+    and headers are a tracer's or a proxy's.
+    """
     if value is None:
         return Rejected(Reason.NULL_VALUE, "the message has no value")
     try:
-        if key is not None:
-            key.decode()
-        for _, content in headers:
-            if content is not None:
-                content.decode()
         event = _decode(value)
         stamp = event.timestamp
         born = datetime.fromisoformat(stamp)
-        plain = bool(is_uuid7(event.id) and is_utc(stamp)) and usage_is_plain(event)
+        value = value.strip(_SPACE)
+        plain = (
+            is_uuid7(event.id) is not None
+            and is_utc(stamp) is not None
+            and are_plain([event], value)
+        )
     except (msgspec.MsgspecError, ValueError, RecursionError):
         plain = False
     if not plain:
-        return _judge_slowly(key, value, headers, latest)
+        return _judge_slowly(value, latest)
     if born > latest:
         return _in_future(stamp)
-    return Accepted(event.id, event.org_id, stamp, value.strip())
+    return Accepted(event.id, event.org_id, stamp, value)
 
 
-def usage_is_plain(event: FastEvent) -> bool:
-    """Each name is there once: there are as many colons as names. Raises MsgspecError."""
-    if event.token_usage is _NO_USAGE:
-        return True
-    usage = bytes(event.token_usage)
-    return usage.count(b":") == len(_decode_usage(usage))
-
-
-def _judge_slowly(
-    key: bytes | None,
-    value: bytes,
-    headers: Sequence[tuple[str, bytes | None]],
-    latest: datetime,
-) -> Accepted | Rejected:
-    parts = [("key", key), *((f"header {name!r}", content) for name, content in headers)]
-    for what, content in [("value", value), *parts]:
-        try:
-            (content or b"").decode()
-        except UnicodeDecodeError as error:
-            return Rejected(Reason.INVALID_UTF8, f"{what}: {error.reason} at byte {error.start}")
+def _judge_slowly(value: bytes, latest: datetime) -> Accepted | Rejected:
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return Rejected(Reason.INVALID_UTF8, f"value: {error.reason} at byte {error.start}")
     try:
         event = ActivityEvent.model_validate_json(value)
+        strict_json.check(value.decode())
     except ValidationError as error:
         return _rejected(error)
+    except strict_json.NoNumberError as error:
+        return Rejected(Reason.MALFORMED_JSON, str(error))
+    except strict_json.TwiceError as error:
+        return Rejected(Reason.INVALID_EVENT, _printable(error, 1000))
     if event.timestamp > latest:
         return _in_future(event.timestamp.isoformat())
-    # Written anew, because its id or its time is not in the form that is compared as text.
+    # Written anew: a number, the id or the time is not in the form that the engine reads, or that
+    # is compared as text.
     stamp = event.timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return Accepted(str(event.id), event.org_id, stamp, event.to_json())
+    empty, kept = b'"metadata":{}', bytes(_decode_metadata(value).metadata)
+    # In a text these quotes would be escaped, so it stands there once.
+    json = event.model_copy(update={"metadata": {}}).to_json().replace(empty, empty[:-2] + kept)
+    return Accepted(str(event.id), event.org_id, stamp, json)
 
 
 def _in_future(timestamp: str) -> Rejected:

@@ -134,7 +134,7 @@ class Builder:
         )
         if common is None:
             return None
-        duration_ms = max(0.0, round(seen.duration_ms, 3))
+        duration_ms = redact.duration(round(seen.duration_ms, 3))
         own = seen.timestamp_us, duration_ms, trace_id(seen.traceparents)
         return encode(common, *self._number(), own)
 

@@ -5,11 +5,13 @@ Bodies, headers and query strings are not here because they are never read in th
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from activity_emit.middleware.types import Facts
+from activity_schemas.event import MAX_COUNT, MAX_DURATION_MS
 
 REDACTED = "[redacted]"
 _TRUNCATED = {"truncated": True}
@@ -105,7 +107,7 @@ def clean(facts: Facts) -> Facts | None:
             facts[name] = value
     facts.setdefault("method", "UNKNOWN")
     facts["status_code"] = min(max(int(facts["status_code"]), 100), 599)
-    facts["duration_ms"] = max(0.0, float(facts["duration_ms"]))
+    facts["duration_ms"] = duration(float(facts["duration_ms"]))
     facts["path"] = clean_text(facts["path"], _PATH_LENGTH)
     for name in ("stages_completed", "total_stages"):
         if name in facts and not _is_count(facts[name], 65535):
@@ -117,19 +119,24 @@ def clean(facts: Facts) -> Facts | None:
     return facts
 
 
-def _is_count(value: Any, most: int) -> bool:
+def duration(milliseconds: float) -> float:
+    """As near as an event may have it; of what is no number, 0."""
+    return min(max(0.0, milliseconds), MAX_DURATION_MS)
+
+
+def _is_count(value: Any, most: float = math.inf) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def token_usage(usage: Any) -> dict[str, int]:
-    """Names with counts; what is no count is left out."""
+    """Names with counts, the largest as an event may have it; what is no count is left out."""
     if not isinstance(usage, Mapping):
         return {}
     cleaned: dict[str, int] = {}
     for name, count in list(usage.items())[:_ITEMS]:
         key = clean_text(str(name), _WORD_LENGTH)
-        if key and _is_count(count, 2**63 - 1):
-            cleaned[key] = int(count)
+        if key and _is_count(count):
+            cleaned[key] = min(int(count), MAX_COUNT)
     return cleaned
 
 
@@ -166,7 +173,8 @@ def _number(value: bool | float | None) -> bool | float | None:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return int(value) if abs(value) < 2**63 else None  # an enum becomes its number
+        # An enum becomes its number. A double is what every reader has.
+        return int(value) if abs(value) <= sys.float_info.max else None
     return float(value) if math.isfinite(value) else None
 
 

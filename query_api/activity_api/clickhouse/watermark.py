@@ -16,14 +16,20 @@ _FRESH_SECONDS = 1
 _USABLE_SECONDS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Written by the consumers (migration 0003). The least of all partitions, if all are there.
+# Written by the consumers (migration 0003). The least of all partitions, if all are there, and of
+# the topic that was accepted last under the name (TOPIC#1, ...: migration 0007).
 _SQL = """\
 SELECT if(count() = max(of_topic), toUnixTimestamp64Milli(min(through)), 0)
 FROM
 (
     SELECT max(partitions) AS of_topic, max(complete_through) AS through
     FROM progress
-    WHERE topic = {topic:String}
+    WHERE topic =
+    (
+        SELECT argMax(topic, toUInt32OrZero(splitByChar('#', topic)[2]))
+        FROM progress
+        WHERE splitByChar('#', topic)[1] = {topic:String}
+    )
     GROUP BY partition
 )
 FORMAT TSV"""

@@ -1,6 +1,5 @@
 """The summary: its SQL, and the answer."""
 
-import math
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,14 +10,18 @@ from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.hours import Window
 from activity_api.queries.query import Query
 from activity_api.queries.totals import settings_of
-from activity_schemas.answers import NOT_FINITE, ActivitySummary
+from activity_schemas.answers import ActivitySummary
 
 # An event without a resource type: the counts of by_resource add up to total_requests.
 NO_RESOURCE = "unknown"
 
+# Both of 128 bits, and as text: a JSON parser would make doubles of them. Durations are summed as
+# whole nanoseconds, which has one result in any order; what no event may last counts as 0. The
+# rollups have the same expression (migration 0006), else none of them would fit.
+_NANOSECONDS = "sum(toInt128(round(if(abs(duration_ms) <= 1e11, duration_ms, 0) * 1e6)))"
 _SUMS = (
     "SELECT action, resource_type, count() AS requests, countIf(success) AS successful,"
-    " sum(duration_ms) AS duration, sum(tokens) AS tokens_used"
+    f" toString({_NANOSECONDS}) AS nanoseconds, toString(sum(tokens)) AS tokens_used"
 )
 _FORMAT = "\nFORMAT JSONCompactEachRow"
 
@@ -48,8 +51,7 @@ def _sums(where: str) -> str:
 
 def read_summary(body: bytes, of: ActivityFilter) -> ActivitySummary:
     """Add up what `summary_of` brought: a handful of rows, six actions by the resource types."""
-    requests = successful = tokens = 0
-    duration = 0.0
+    requests = successful = tokens = nanoseconds = 0
     by_action: Counter[str] = Counter()
     by_resource: Counter[str] = Counter()
     for line in body.splitlines():
@@ -58,7 +60,7 @@ def read_summary(body: bytes, of: ActivityFilter) -> ActivitySummary:
         # int(): older ClickHouse quotes 64-bit numbers.
         requests += int(count)
         successful += int(good)
-        duration += math.inf if took is None else took  # JSON has no infinity and no NaN
+        nanoseconds += int(took)
         tokens += int(used)
         by_action[action] += int(count)
         by_resource[resource_type or NO_RESOURCE] += int(count)
@@ -66,19 +68,13 @@ def read_summary(body: bytes, of: ActivityFilter) -> ActivitySummary:
         total_requests=requests,
         successful_requests=successful,
         failed_requests=requests - successful,
-        avg_duration_ms=_average(duration, requests),
+        avg_duration_ms=round(nanoseconds / (requests * 1_000_000), 3) if requests else 0,
         total_tokens_used=tokens,
         by_action=dict(by_action.most_common()),
         by_resource=dict(by_resource.most_common()),
         start_time=_iso(of.start_time),
         end_time=_iso(of.end_time),
     )
-
-
-def _average(duration: float, requests: int) -> float:
-    if not requests:
-        return 0
-    return round(duration / requests, 3) if math.isfinite(duration) else NOT_FINITE
 
 
 def _iso(time: datetime | None) -> str:

@@ -148,7 +148,7 @@ async def test_any_row(
 
 
 @pytest.mark.parametrize("durations", [["inf"], ["nan"], ["-inf"], [1e308] * 2, ["inf", "-inf"]])
-async def test_an_average_that_is_no_number_is_the_largest(
+async def test_a_duration_that_no_event_may_have_is_left_out_of_the_average(
     clickhouse: AsyncClient, client: httpx.AsyncClient, durations: list[Any]
 ) -> None:
     stored = [
@@ -159,7 +159,7 @@ async def test_an_average_that_is_no_number_is_the_largest(
         url = f"/v1/orgs/o/activity/summary?hours={hours}"
         summary = read(await client.get(url, headers=bearer("o")))
         assert summary["total_requests"] == len(durations) * (1 if hours == 1 else 2)
-        assert summary["avg_duration_ms"] == NOT_FINITE
+        assert summary["avg_duration_ms"] == 0
     page = read(await client.get("/v1/orgs/o/activity", headers=bearer("o")))
     shown = {activity["duration_ms"] for activity in page["activities"]}
     assert shown == {ms if isinstance(ms, float) else NOT_FINITE for ms in durations}

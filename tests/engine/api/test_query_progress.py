@@ -45,6 +45,23 @@ async def test_the_least_of_all_partitions(
                 assert header == (expected and f"{expected:%Y-%m-%dT%H:%M:%S}.120Z")
 
 
+async def test_of_the_topic_that_was_accepted_last(
+    clickhouse: AsyncClient, clickhouse_url: str, database: str
+) -> None:
+    """It may have fewer partitions, and the rows of the one before it are there for a day more."""
+    early, late = NOW - timedelta(seconds=9), NOW - timedelta(seconds=3)
+    for rows, expected in (
+        ([(TOPIC, n, 3, early) for n in range(3)], early),
+        ([(f"{TOPIC}#9", 0, 2, late), (f"{TOPIC}#10", 0, 2, late)], None),
+        ([(f"{TOPIC}#10", 1, 2, NOW)], late),
+        ([(f"{TOPIC}.other#11", 0, 1, early)], late),
+    ):
+        await told(clickhouse, *rows)
+        async with api(settings(clickhouse_url, database)) as client:
+            header = (await get(client)).headers.get(HEADER)
+            assert header == (expected and f"{expected:%Y-%m-%dT%H:%M:%S}.120Z")
+
+
 async def test_a_walk_keeps_that_of_its_first_page(
     clickhouse: AsyncClient, clickhouse_url: str, database: str
 ) -> None:

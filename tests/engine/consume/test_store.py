@@ -1,5 +1,6 @@
 """The events table as the consumer uses it, on the real engine."""
 
+import dataclasses
 import json
 
 import pytest
@@ -146,6 +147,29 @@ async def test_which_ids_are_taken(store: EventStore) -> None:
     }
     assert await store.taken([row(5, ask=True)]) == set()
     assert await store.taken([]) == set()
+
+
+async def test_many_ids_are_asked_at_once(store: EventStore) -> None:
+    """After partitions were added every event of a large batch asks."""
+    rows = [row(offset, odd(id=f'"{uuid7()}"'), ask=True) for offset in range(30_000)]
+    await insert(store, rows[:20_000], source=OTHERS[0])
+    assert await store.taken(rows) == {one.id for one in rows[:20_000]}
+
+
+async def test_another_topic_of_the_same_name_has_no_rows_yet(store: EventStore) -> None:
+    await insert(store, [row(3), row(4)])
+    anew = dataclasses.replace(SOURCE, generation=1)
+    assert await store.present(anew, 0) == set()
+    assert await store.progress(anew, 0) is None
+    assert await store.edge_rows(anew, 0, 100) == {}
+    newer = row(3, odd(id=f'"{uuid7()}"'))
+    await insert(store, [newer], source=anew)
+    assert await store.present(anew, 0) == {3}
+    assert await store.edge_rows(anew, 0, 100) == {3: newer.id}
+    assert list(await store.edge_rows(SOURCE, 0, 100)) == [3, 4]
+    assert list(await store.edge_rows(SOURCE, 4, 100)) == [4]
+    assert await store.edge_rows(SOURCE, 5, 100) == {}
+    assert await store.present(SOURCE, 0) == {3, 4}
 
 
 async def test_taken_ids_are_found_by_the_key(store: EventStore, clickhouse: AsyncClient) -> None:

@@ -21,7 +21,6 @@ from tests.support.consumer import (
     event,
     ids,
     produce,
-    produce_raw,
     rows_arrive,
 )
 from tests.support.wait import wait_until
@@ -66,17 +65,6 @@ async def test_a_killed_consumer_is_followed_by_another(
         await produce(kafka_bootstrap, topic, events[2000:])
         await rows_arrive(clickhouse, 3000)
     assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in events)
-
-
-async def test_nothing_but_poison_stops_it_with_a_clear_message(
-    kafka_bootstrap: str, topic: str, new_consumer: NewConsumer
-) -> None:
-    await produce_raw(kafka_bootstrap, topic, [b"nonsense"] * 300)
-    async with new_consumer(poison_limit=100) as consumer:
-        last = await consumer.ended()
-    assert consumer.process.returncode == 1
-    assert "100 messages in a row are no events" in last
-    assert "ACTIVITY_CONSUMER_POISON_LIMIT" in last
 
 
 @pytest.mark.parametrize("answer", ["stop", "continue"])

@@ -1,11 +1,9 @@
 """`activity dlq` as people type it."""
 
 import asyncio
-import os
-import sys
-from collections.abc import Awaitable, Callable
+import base64
+import json
 
-import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_deploy.process.ports import free_ports
@@ -16,33 +14,8 @@ from tests.support.consumer import (
     messages,
     produce_raw,
 )
+from tests.support.dlq import Dlq
 from tests.support.wait import wait_until
-
-Dlq = Callable[..., Awaitable[tuple[int, bytes, str]]]
-
-
-@pytest.fixture
-def dlq(kafka_bootstrap: str, topic: str, clickhouse_url: str, database: str) -> Dlq:
-    """Runs `activity dlq ARGUMENTS`; its exit status, output, and what it says on stderr."""
-    environment = {
-        "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "ACTIVITY_KAFKA_TOPIC": topic,
-        "ACTIVITY_CLICKHOUSE_URL": clickhouse_url,
-        "ACTIVITY_CLICKHOUSE_DATABASE": database,
-    }
-
-    async def run(*arguments: str, **changed: str) -> tuple[int, bytes, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "activity_deploy.cli", "dlq", *arguments),
-            env=os.environ | environment | changed,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, output, errors.decode()
-
-    return run
 
 
 async def test_from_list_to_replay(
@@ -55,10 +28,13 @@ async def test_from_list_to_replay(
         await produce_raw(kafka_bootstrap, topic, values, key=b"acme", headers=[("h", b"1")])
         await wait_until(lambda: _letters(clickhouse, 3), 20, "3 letters")
 
-    listed, shown, raw = await asyncio.gather(
+    listed, shown, raw, lines, line, counted = await asyncio.gather(
         dlq("list", "--reason", "unsupported_schema_version"),
         dlq("show", f"{topic}/0/1"),
         dlq("show", f"{topic}/0/1", "--raw"),
+        dlq("list", "--json", COLUMNS="30"),
+        dlq("show", f"{topic}/0/0", "--json"),
+        dlq("count"),
     )
     text = listed[1].decode()
     assert f"{topic}/0/0" in text
@@ -70,6 +46,14 @@ async def test_from_list_to_replay(
     assert "header       h: 1" in text
     assert r'{"a": "[red]\x1b[31m\xff"}' in text
     assert raw == (0, poison, "")
+    read = {one["offset"]: one for one in map(json.loads, lines[1].splitlines())}
+    assert [read[offset]["id"] for offset in range(3)] == [f"{topic}/0/{n}" for n in range(3)]
+    encoded = [read[offset]["value_base64"] for offset in range(3)]
+    assert [one and base64.b64decode(one) for one in encoded] == values
+    assert json.loads(line[1]) == read[0]
+    assert (read[0]["key"], read[0]["headers"][0]["value"]) == ("acme", "1")
+    assert counted[1].endswith(b"3 dead letters\n")
+    assert b"invalid_utf8" in counted[1]
 
     status, output, _ = await dlq("replay", "--all", "--dry-run")
     assert (status, output) == (0, b"3 dead letters would be replayed\n")

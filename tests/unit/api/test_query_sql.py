@@ -153,7 +153,8 @@ def test_total_of_what_no_rollup_knows_is_counted() -> None:
 def test_summary() -> None:
     sums = (
         "SELECT action, resource_type, count() AS requests, countIf(success) AS successful,"
-        " sum(duration_ms) AS duration, sum(tokens) AS tokens_used\nFROM events\n"
+        " toString(sum(toInt128(round(if(abs(duration_ms) <= 1e11, duration_ms, 0) * 1e6))))"
+        " AS nanoseconds, toString(sum(tokens)) AS tokens_used\nFROM events\n"
         "WHERE org_id = {org_id:String} AND "
     )
     query = summary_of(last_hours(ORG, 24, NOW))

@@ -51,3 +51,10 @@ def test_a_terminal_obeys_no_message() -> None:
     assert printable(None) == "null"
     assert printable("grün 😀\n\ttab".encode()) == "grün 😀\n\ttab"
     assert printable(b"\x1b[2J\x07\xff\x00\xc2\x9b1m\r") == r"\x1b[2J\x07\xff\x00\x9b1m\r"
+
+
+def test_a_letter_of_an_accepted_topic_goes_back_to_the_topic_that_kafka_knows() -> None:
+    letter = LetterId.parse("activity.events.v1#2/3/17")
+    assert (letter.kafka_topic, letter.partition, letter.offset) == ("activity.events.v1", 3, 17)
+    assert str(letter) == "activity.events.v1#2/3/17"
+    assert LetterId.parse("activity.events.v1/3/17").kafka_topic == "activity.events.v1"

@@ -26,7 +26,7 @@ def test_the_young_side_is_exact_and_the_rest_is_flagged(
             if new is not None:  # else the table is asked
                 assert new == (id_ not in taken)
             taken.add(id_)
-        window.trim()
+        window.next_batch()
         assert len(window) <= limit
 
 
@@ -48,7 +48,7 @@ def test_it_forgets_the_oldest_and_no_more_than_it_must(ids: list[str], limit: i
     window = IdWindow(limit)
     for id_ in ids:
         window.take(id_)
-    window.trim()
+    window.next_batch()
     remembered = [id_ for id_ in ids if window.take(id_) is False]
     assert len(remembered) == len(window)
     forgotten = [id_ for id_ in ids if window.take(id_) is None]
@@ -73,3 +73,37 @@ def test_what_the_engine_has_refused_may_come_again() -> None:
     window.forget(id_)
     assert len(window) == 0
     assert window.take(id_)
+
+
+@given(batches, st.integers(1, 40), st.integers(0, 11), st.integers(0, 60_000))
+def test_ids_born_before_a_change_are_asked_and_no_others_are_forgotten(
+    batches: list[list[str]], limit: int, change: int, at_ms: int
+) -> None:
+    """The change may come in the middle of a batch: that one's own ids are still known."""
+    window, taken = IdWindow(limit), set[str]()
+    horizon = str(uuid7(1_767_322_800_000 + at_ms))
+    changed = False
+    for number, batch in enumerate(batches):
+        for place, id_ in enumerate(batch):
+            if not changed and number >= change and place == len(batch) // 2:
+                window.ask_before(horizon)
+                changed = True
+            new = window.take(id_)
+            if new is not None:
+                assert new == (id_ not in taken)
+            if changed and id_[:10] <= horizon[:10]:
+                assert new is not True, "another partition may have it"
+            taken.add(id_)
+        window.next_batch()
+        assert len(window) <= limit
+
+
+def test_what_this_batch_has_taken_is_known_after_the_horizon_has_passed_it() -> None:
+    """Its rows are in no table yet: nobody else could tell."""
+    window = IdWindow(5)
+    id_ = str(uuid7())
+    assert window.take(id_)
+    window.ask_before(id_)
+    assert window.take(id_) is False
+    window.next_batch()  # the batch is closed: before the next one asks, its rows are in the table
+    assert window.take(id_) is None

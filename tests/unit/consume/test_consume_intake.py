@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activity_consume.batching.accumulator import RESENT_HEADER, Intake, PoisonError
+from activity_consume.batching.accumulator import Intake
 from activity_consume.batching.batch import Batch, Source
 from activity_consume.batching.dedup import IdWindow
+from activity_consume.batching.rows import RESENT_HEADER
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.validate import Reason
 from activity_schemas.uuid7 import uuid7
@@ -123,15 +124,6 @@ def test_what_a_spool_sends_again_asks_the_table() -> None:
     assert asks(taken(inside)) == [True, False]
 
 
-def test_a_row_that_the_engine_refused_may_come_again() -> None:
-    inside = intake()
-    id_ = str(uuid7(1_767_322_800_000))
-    inside.add([good(0, id_)], NOW_S)
-    inside.refused(taken(inside).rows[0])
-    inside.add([good(1, id_)], NOW_S)
-    assert offsets(taken(inside)) == [1]
-
-
 def test_a_clock_too_far_ahead_is_a_dead_letter() -> None:
     inside = intake(future_limit_s=60)
     stamps = ["2026-07-01T12:01:00Z", "2026-07-01T12:01:01Z"]
@@ -140,18 +132,6 @@ def test_a_clock_too_far_ahead_is_a_dead_letter() -> None:
     batch = taken(inside)
     assert offsets(batch) == [0]
     assert [letter.reason for letter in batch.dead] == [Reason.TIMESTAMP_IN_FUTURE]
-
-
-def test_too_much_poison_in_a_row_stops() -> None:
-    inside = intake(poison_limit=3)
-    inside.add([poison(0), poison(1), good(2), poison(3), poison(4)], NOW_S)
-    with pytest.raises(PoisonError) as stopped:
-        inside.add([poison(5)], NOW_S)
-    text = str(stopped.value)
-    assert "events-0: 3 messages in a row are no events, the last at offset 5" in text
-    assert "malformed_json" in text
-    assert "ACTIVITY_CONSUMER_POISON_LIMIT" in text
-    assert "\n" not in text
 
 
 def test_due_by_age() -> None:

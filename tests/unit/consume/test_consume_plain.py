@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_consume.batching.rows import Chunk, Row, halves
+from activity_consume.batching.rows import RESENT_HEADER, Chunk, Row, halves
 from activity_consume.validation.bulk import plain
 from activity_consume.validation.validate import Accepted, judge
 from activity_schemas.event import ActivityEvent
@@ -34,16 +34,17 @@ def agree(records: list[Message]) -> bool:
     rows = chunk.rows()
     assert len(chunk) == len(rows) == len(records)
     for record, one, event, pair in zip(records, rows, read, chunk.values(), strict=True):
-        verdict = judge(record.key, record.value, record.headers, FAR)
+        verdict = judge(record.value, FAR)
         assert isinstance(verdict, Accepted)
         assert verdict.value == record.value == one.json == one.value
         assert pair == (record.offset, record.value)
         assert verdict.id == event.id == one.id
         assert (verdict.org_id, verdict.timestamp) == (event.org_id, event.timestamp)
-        assert (one.offset, one.timestamp, one.key) == (
+        assert (one.offset, one.timestamp, one.key, one.headers) == (
             record.offset,
             record.timestamp,
             record.key,
+            record.headers,
         )
     return True
 
@@ -92,9 +93,10 @@ def test_what_would_be_as_many_on_the_whole() -> None:
 
 def test_key_headers_and_clock() -> None:
     one = odd()
-    assert not agree([Message(0, one, key=b"\xff")])
-    assert not agree([Message(0, one, key=b"\xc3"), Message(1, one, key=b"\xa9")])
-    assert not agree([Message(0, one, headers=(("a", b"b"),))])
+    around = (("", None), ("dd-pathway-ctx", b"\xff\x9a"), ("", b""))
+    assert agree([Message(0, one, key=b"\xff")])
+    assert agree([Message(0, one), Message(1, one, key=b"\xa9", headers=around)])
+    assert not agree([Message(0, one), Message(1, one, headers=((RESENT_HEADER, b"1"),))])
     ahead = odd(timestamp=f'"{NOW.isoformat()[:19]}.000001Z"')
     assert plain(messages(ahead), NOW) is None
     assert plain(messages(odd(timestamp=f'"{NOW.isoformat()[:19]}.000000Z"')), NOW) is not None

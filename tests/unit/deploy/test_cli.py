@@ -23,6 +23,7 @@ EXPECTED = {
     "run",
     "serve",
     "token",
+    "topic",
 }
 
 

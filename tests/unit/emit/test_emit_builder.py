@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,7 +73,13 @@ def test_ids_and_numbers_are_each_events_own() -> None:
     assert [event["seq"] for event in found] == [0, 1, 2]
 
 
-def test_a_duration_that_is_no_number_is_no_event() -> None:
-    facts = {"timestamp_us": 1, "org_id": "acme", "path": "/", "status_code": 200}
-    found, counts = events([{**facts, "duration_ms": float("inf"), "action": "read"}], None)
-    assert (found, counts.failed) == ([], 1)
+@pytest.mark.parametrize(("given", "sent"), [("inf", 1e11), ("nan", 0), ("-inf", 0)])
+def test_a_duration_that_is_no_number_costs_no_event(given: str, sent: float) -> None:
+    facts = {
+        "timestamp_us": 1_790_000_000_000_000,
+        "org_id": "acme",
+        "path": "/",
+        "status_code": 200,
+    }
+    found, counts = events([{**facts, "duration_ms": float(given), "action": "read"}], None)
+    assert ([event["duration_ms"] for event in found], counts.failed) == ([sent], 0)

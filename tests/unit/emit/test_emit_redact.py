@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activity_consume.validation.validate import Accepted, judge
 from activity_emit.event import redact
 from activity_emit.event.describe import plain
 from activity_emit.event.draft import Snapshot
@@ -15,6 +16,7 @@ from activity_emit.metrics import Counts
 from activity_emit.middleware.types import Facts
 from activity_emit.settings import EmitSettings
 from activity_schemas.event import ActivityEvent
+from tests.support.records import FAR
 from tests.unit.emit import harness as emit_harness
 
 SETTINGS = EmitSettings(rules=(), query_allow=frozenset({"limit"}))
@@ -63,7 +65,7 @@ values = st.recursive(
             "method": st.text(max_size=200),
             "query_string": st.binary(max_size=200),
             "traceparents": st.lists(st.binary(max_size=60), max_size=2),
-            "duration_ms": st.floats(-1, 1e9),
+            "duration_ms": st.floats(-1, 1e15),
         }
     ),
     added=st.fixed_dictionaries(
@@ -93,9 +95,25 @@ def test_any_request_gives_a_valid_event_or_none(
     for value in built(draft, counts=counts):
         assert b"\n" not in value
         event = ActivityEvent.model_validate_json(value)
+        assert isinstance(judge(value, FAR), Accepted)
         assert event.status_code == status
         assert event.success == (status < 400)
     assert counts.failed == 0
+
+
+def test_what_is_too_large_is_as_large_as_may_be() -> None:
+    """An event that is refused would be lost."""
+    usage = {"a": 2**63, "b": 2**53, "c": 2, "d": -1}
+    numbers = {"big": 10**30, "beyond": 10**400, "nan": float("nan")}
+    added = {"token_usage": usage, "metadata": numbers}
+    for milliseconds in (1e12, 1e300, float("inf")):
+        draft = seen("/v1/orgs/acme", added, duration_ms=milliseconds)
+        [value] = built(draft)
+        assert isinstance(judge(value, FAR), Accepted)
+        event = ActivityEvent.model_validate_json(value)
+        assert event.duration_ms == 1e11
+        assert event.token_usage == {"a": 2**53 - 1, "b": 2**53 - 1, "c": 2}
+        assert event.metadata == {"big": 10**30, "beyond": None, "nan": None}
 
 
 @pytest.mark.parametrize(
