@@ -26,7 +26,6 @@ from activity_consume.sink.watermark import ProgressReport
 from activity_consume.sources.kafka import Assignment, StopError
 from activity_consume.sources.spool import Spools
 from activity_consume.sources.subscriber import Pages, build, pages_app
-from activity_emit.settings import SpoolSettings
 from activity_kafka.settings import (
     ClickHouseSettings,
     KafkaSecuritySettings,
@@ -34,6 +33,7 @@ from activity_kafka.settings import (
     TransportSettings,
 )
 from activity_spool.progress import DIRECTORY
+from activity_spool.settings import SpoolSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -17,15 +17,16 @@ from activity_emit.assembly import Parts
 from activity_emit.delivery.local_sender import folder, sender
 from activity_emit.delivery.relay import Pump
 from activity_emit.event.builder import Hook
-from activity_emit.event.describe import plain
 from activity_emit.event.draft import Committed, Draft
+from activity_emit.event.fields import plain
 from activity_emit.event.sequence import ACCEPTED, DROPPED, Tally
 from activity_emit.forwarder.client import Link
 from activity_emit.logs import Notices
 from activity_emit.metrics import Counts
-from activity_emit.settings import EmitSettings, SpoolSettings
+from activity_emit.settings import EmitSettings
 from activity_kafka.settings import KafkaSettings, TransportSettings
 from activity_schemas.event import ActivityEvent
+from activity_spool.settings import SpoolSettings
 
 
 class KafkaPublisher:

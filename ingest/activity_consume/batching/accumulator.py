@@ -11,9 +11,7 @@ from activity_consume.batching.rows import Chunk, Record, Row
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.bulk import plain
 from activity_consume.validation.validate import Accepted, FastEvent, Rejected, judge
-
-#: Set by a spool on what it may have sent before; `activity_emit` writes it.
-RESENT_HEADER = "activity-resent"
+from activity_kafka.headers import RESENT_HEADER
 
 
 class PoisonError(Exception):

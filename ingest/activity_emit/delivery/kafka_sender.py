@@ -13,12 +13,11 @@ from aiokafka.partitioner import murmur2
 
 from activity_emit.delivery.outbox import Batch
 from activity_emit.event.encode import Message
+from activity_kafka.headers import RESENT_HEADER
 from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 log = logging.getLogger("activity.emit")
 
-# Tells the consumer that this message may be in the topic already, further back than it remembers.
-RESENT_HEADER = "activity-resent"
 _RESENT = [(RESENT_HEADER, b"1")]
 _BATCH_BYTES = 262_144
 _STOP_S = 2.0  # then its connections are left to the end of the loop

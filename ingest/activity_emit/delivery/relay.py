@@ -22,7 +22,8 @@ from activity_emit.event.encode import Message
 from activity_emit.event.sequence import unclosed
 from activity_emit.logs import Notices, QuietClient
 from activity_emit.metrics import Counts
-from activity_emit.settings import EmitSettings, SpoolSettings
+from activity_emit.settings import EmitSettings
+from activity_spool.settings import SpoolSettings
 from activity_spool.spool import SpoolUnavailable, open_spool
 
 _FLUSH = 200  # events per spool commit

@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from activity_emit.event import redact
 from activity_emit.event.describe import describe
-from activity_emit.event.draft import Committed, Draft, Snapshot, text, unpack
+from activity_emit.event.draft import Committed, Draft, Snapshot, unpack
 from activity_emit.event.encode import Message, Shared, encode, shared
+from activity_emit.event.fields import Facts, as_text, clean
 from activity_emit.event.sequence import UNNUMBERED, Tally
 from activity_emit.event.trace import trace_id
 from activity_emit.logs import Notices
 from activity_emit.metrics import Counts
-from activity_emit.middleware.types import Facts
 from activity_emit.settings import EmitSettings
 
 Hook = Callable[[Facts], Facts]
@@ -102,7 +101,7 @@ class Builder:
             if isinstance(seen, Snapshot):
                 message = self._from_snapshot(seen)
             else:
-                message = self._from_facts(redact.clean(seen))
+                message = self._from_facts(clean(seen))
             if message is None:  # by rule, or without an org
                 self._counts.ignored += 1
                 self._unnumbered += 1
@@ -130,7 +129,7 @@ class Builder:
             tuple([(name, str(value)) for name, value in seen.path_params.items()]),
             seen.status_code,
             seen.error_code,
-            seen.principal and tuple(map(text, seen.principal)),
+            seen.principal and tuple(map(as_text, seen.principal)),
         )
         if common is None:
             return None
@@ -150,11 +149,11 @@ class Builder:
 
     def _facts(self, seen: Snapshot) -> Facts | None:
         facts = describe(seen, self._settings)
-        return None if facts is None else redact.clean(facts)
+        return None if facts is None else clean(facts)
 
     def _from_facts(self, facts: Facts | None) -> Message | None:
         if facts is not None and self._hook is not None:
-            facts = redact.clean(self._hook(facts))
+            facts = clean(self._hook(facts))
         if facts is None:
             return None
         own = facts["timestamp_us"], facts["duration_ms"], facts.get("trace_id")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from activity_emit.event.encode import Message
-from activity_emit.middleware.types import Facts
+from activity_emit.event.fields import Facts, as_text
 
 # A snapshot's fields, a job's facts, or a message's key and value.
 Draft = tuple[Any, ...] | Facts
@@ -47,11 +47,6 @@ class Committed:
         self.draft, self.stored = draft, stored
 
 
-def text(value: Any) -> str | None:
-    """A value as text, None as None."""
-    return value if value is None or type(value) is str else str(value)
-
-
 def pack(drafts: Sequence[Draft]) -> bytes:
     """Many drafts for the forwarder. One that holds more than plain values and ids becomes one
     that cannot be built, and is counted there."""
@@ -70,8 +65,8 @@ def unpack_all(packed: bytes) -> list[Draft]:
 def _plain(draft: Draft) -> Draft:
     if isinstance(draft, tuple) and len(draft) >= _SHORT:
         seen = Snapshot(*draft)
-        params = {name: text(value) for name, value in seen.path_params.items()}
-        who = seen.principal and tuple(map(text, seen.principal))
+        params = {name: as_text(value) for name, value in seen.path_params.items()}
+        who = seen.principal and tuple(map(as_text, seen.principal))
         draft = tuple(seen._replace(path_params=params, principal=who))
     try:
         marshal.dumps(draft)

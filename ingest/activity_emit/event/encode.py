@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from activity_emit.middleware.types import Facts
+from activity_emit.event.fields import Facts
 from activity_schemas.event import SCHEMA_VERSION, ActivityEvent
 
 # These differ from event to event, the others repeat where requests do.
@@ -40,7 +40,7 @@ Own = tuple[int, float, str | None]
 
 
 def shared(facts: Facts) -> Shared:
-    """Of cleaned facts (`redact.clean`). Fields the event does not have are left out."""
+    """Of cleaned facts (`fields.clean`). Fields the event does not have are left out."""
     event = {name: value for name, value in facts.items() if value is not None and name in _SHARED}
     event["success"] = facts["status_code"] < 400
     return Shared(facts["org_id"].encode("utf-8"), _to_json(event)[1:])

@@ -3,17 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Collection in a path -> the word for one of it. `/workspaces/w1` is a workspace, its parameter
-# is `workspace_id`.
-COLLECTIONS: Mapping[str, str] = {
-    "orgs": "org",
-    "workspaces": "workspace",
-    "apps": "app",
-    "endpoints": "endpoint",
-    "augmentations": "augmentation",
-    "users": "user",
-    "tokens": "token",
-}
+from activity_emit.rules import COLLECTIONS
 
 
 @dataclass(slots=True)

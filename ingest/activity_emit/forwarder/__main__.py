@@ -26,8 +26,9 @@ from activity_emit.event.sequence import Tally
 from activity_emit.forwarder.framing import LENGTH, frame
 from activity_emit.logs import Notices, log
 from activity_emit.metrics import Counts
-from activity_emit.settings import EmitSettings, SpoolSettings
+from activity_emit.settings import EmitSettings
 from activity_kafka.settings import KafkaSettings
+from activity_spool.settings import SpoolSettings
 
 _REPORT_S = 1.0
 

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from activity_emit.event.describe import snapshot
 from activity_emit.logs import Notices
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.principal import PrincipalResolver, from_scope
+from activity_emit.middleware.snapshot import snapshot
 from activity_emit.middleware.types import ASGIApp, Message, Receive, Scope, Send
 from activity_emit.middleware.websocket import Connection
 from activity_emit.protocol import Publisher

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from activity_emit.event.describe import snapshot
 from activity_emit.logs import Notices
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.principal import Principal
+from activity_emit.middleware.snapshot import snapshot
 from activity_emit.middleware.types import Message
 from activity_emit.protocol import Publisher
 from activity_emit.publisher import KafkaPublisher

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activity_consume.batching.accumulator import RESENT_HEADER, Intake, PoisonError
+from activity_consume.batching.accumulator import Intake, PoisonError
 from activity_consume.batching.batch import Batch, Source
 from activity_consume.batching.dedup import IdWindow
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.validate import Reason
+from activity_kafka.headers import RESENT_HEADER
 from activity_schemas.uuid7 import uuid7
 from tests.support.odd_messages import NOW, odd
 from tests.support.records import Message

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_emit.event import redact
-from activity_emit.event.describe import plain
 from activity_emit.event.draft import Snapshot
+from activity_emit.event.fields import Facts, plain
 from activity_emit.metrics import Counts
-from activity_emit.middleware.types import Facts
 from activity_emit.settings import EmitSettings
 from activity_schemas.event import ActivityEvent
 from tests.unit.emit import harness as emit_harness

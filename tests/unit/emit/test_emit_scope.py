@@ -3,8 +3,9 @@
 import pytest
 
 from activity_emit.event.action import action_of
-from activity_emit.event.resource import COLLECTIONS, locate
+from activity_emit.event.resource import locate
 from activity_emit.event.trace import trace_id
+from activity_emit.rules import COLLECTIONS
 from activity_schemas.event import Action
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
