@@ -7,7 +7,7 @@ app.add_middleware(ActivityMiddleware)
 activity.set(execution_id=execution.id, token_usage={"total": 421})  # in a handler
 """
 
-from activity_emit.metrics import Counts, prometheus
+from activity_emit.metrics import Counts, PublisherMetrics, prometheus
 from activity_emit.middleware.asgi import ActivityMiddleware
 from activity_emit.middleware.context import ActivityContext, activity
 from activity_emit.middleware.principal import Principal, from_scope
@@ -34,6 +34,7 @@ __all__ = [
     "KafkaSettings",
     "Principal",
     "Publisher",
+    "PublisherMetrics",
     "Rule",
     "SpoolSettings",
     "activity",

@@ -1,11 +1,19 @@
 """Settings of the emitter: environment variables with the prefix `ACTIVITY_`, or arguments."""
 
-from typing import Literal
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_emit.rules import COLLECTIONS, DEFAULT_RULES, Rule
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings, TransportSettings
+from activity_spool.progress import DIRECTORY
+from activity_spool.settings import SpoolSettings
 
 
 class EmitSettings(BaseSettings):
@@ -27,3 +35,65 @@ class EmitSettings(BaseSettings):
     query_allow: frozenset[str] = frozenset()  # query parameters whose values may be recorded
     rules: tuple[Rule, ...] = DEFAULT_RULES
     collections: dict[str, str] = dict(COLLECTIONS)  # path segment -> resource type
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """All that a relay is told, in the service's own process or in the forwarder's.
+
+    `client_options`: further arguments of `aiokafka.AIOKafkaProducer`.
+    """
+
+    producer_id: str
+    emit: EmitSettings
+    spool: SpoolSettings
+    kafka: KafkaSettings
+    security: KafkaSecuritySettings
+    transport: TransportSettings
+    client_options: Mapping[str, Any]
+
+    @property
+    def brokerless(self) -> bool:
+        """Whether the consumer reads the spools itself."""
+        return self.transport.transport == "spool"
+
+    @property
+    def directory(self) -> Path:
+        """Where the spools lie of all workers that publish to the same place.
+
+        A worker adopts the spools of its own directory, and no others.
+        """
+        if self.brokerless:
+            return self.spool.dir / DIRECTORY
+        text = f"{self.kafka.bootstrap_servers}/{self.kafka.topic}"
+        return self.spool.dir / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_plain(self) -> dict[str, Any]:
+        """As plain values, the password among them: for the forwarder's socket and nothing else."""
+        password = self.security.sasl_password
+        security = {
+            **self.security.model_dump(mode="json"),
+            "sasl_password": password and password.get_secret_value(),
+        }
+        return {
+            "producer_id": self.producer_id,
+            "emit": self.emit.model_dump_json(),
+            "spool": self.spool.model_dump_json(),
+            "kafka": self.kafka.model_dump_json(),
+            "security": json.dumps(security),
+            "transport": self.transport.model_dump_json(),
+            "client_options": dict(self.client_options),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """What `to_plain` was called on."""
+        return cls(
+            producer_id=plain["producer_id"],
+            emit=EmitSettings.model_validate_json(plain["emit"]),
+            spool=SpoolSettings.model_validate_json(plain["spool"]),
+            kafka=KafkaSettings.model_validate_json(plain["kafka"]),
+            security=KafkaSecuritySettings.model_validate_json(plain["security"]),
+            transport=TransportSettings.model_validate_json(plain["transport"]),
+            client_options=plain["client_options"],
+        )

@@ -58,6 +58,7 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_emit.metrics",
             "activity_emit.logs",
             "activity_emit.lifecycle",
+            "activity_emit.errors",
         ),
         ("activity_spool", "activity_kafka"),
         ("activity_schemas",),

@@ -11,7 +11,7 @@ from pathlib import Path
 from activity_deploy.errors import Problem
 from activity_deploy.process import die_with_parent as leash
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 class Process:

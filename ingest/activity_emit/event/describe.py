@@ -7,9 +7,9 @@ from typing import Any
 
 from activity_emit.event import redact
 from activity_emit.event.action import action_of
-from activity_emit.event.draft import Snapshot
-from activity_emit.event.fields import Facts, as_text
-from activity_emit.event.resource import Place, locate
+from activity_emit.event.draft import RequestDraft
+from activity_emit.event.fields import EventFields, as_text
+from activity_emit.event.resource import ResourcePath, resolve
 from activity_emit.event.trace import trace_id
 from activity_emit.rules import first_match, is_kept
 from activity_emit.settings import EmitSettings
@@ -23,14 +23,14 @@ def _texts(params: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in params.items()}
 
 
-def describe(seen: Snapshot, settings: EmitSettings) -> Facts | None:
-    """The event's facts; None if a rule says so."""
+def describe(seen: RequestDraft, settings: EmitSettings) -> EventFields | None:
+    """The event's fields, not cleaned yet; None if a rule leaves the request out."""
     rule = first_match(settings.rules, seen.method, seen.path)
     if rule is not None and rule.ignore:
         return None
     status = seen.status_code
     params = _texts(seen.path_params)
-    place = locate(
+    place = resolve(
         seen.path,
         params,
         routed=status not in _NO_ROUTE,
@@ -43,7 +43,7 @@ def describe(seen: Snapshot, settings: EmitSettings) -> Facts | None:
     action = Action(action) if action else action_of(seen.method, place.verb)
     if rule is not None and not is_kept(rule, action, status, random.random()):  # noqa: S311
         return None
-    facts: Facts = {
+    facts: EventFields = {
         "timestamp_us": seen.timestamp_us,
         "trace_id": trace_id(seen.traceparents),
         "method": seen.method,
@@ -65,13 +65,13 @@ def describe(seen: Snapshot, settings: EmitSettings) -> Facts | None:
     return facts
 
 
-def _who_and_where(place: Place, principal: tuple[Any, ...] | None) -> Facts:
+def _who_and_where(place: ResourcePath, principal: tuple[Any, ...] | None) -> EventFields:
     ids = place.ids
     if principal is None:
         # `/users/u1` is who was looked at. Nobody is known to have done it.
         return {name: value for name, value in ids.items() if name not in ("user_id", "token_id")}
     user_id, principal_type, principal_id, token_id, token_type, own_org = map(as_text, principal)
-    facts: Facts = {
+    facts: EventFields = {
         "user_id": user_id,
         "principal_type": principal_type,
         "principal_id": principal_id,

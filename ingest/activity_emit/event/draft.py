@@ -7,17 +7,17 @@ import marshal
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from activity_emit.event.encode import Message
-from activity_emit.event.fields import Facts, as_text
+from activity_emit.event.encode import ProducerRecord
+from activity_emit.event.fields import EventFields, as_text
 
 # A snapshot's fields, a job's facts, or a message's key and value.
-Draft = tuple[Any, ...] | Facts
+Draft = tuple[Any, ...] | EventFields
 
 
-_NOTHING: Facts = {}
+_NOTHING: EventFields = {}
 
 
-class Snapshot(NamedTuple):
+class RequestDraft(NamedTuple):
     """One finished exchange in plain values. Of most of them the first ones are all there is."""
 
     timestamp_us: int
@@ -28,9 +28,9 @@ class Snapshot(NamedTuple):
     status_code: int
     duration_ms: float
     error_code: str | None = None
-    noted: Facts = _NOTHING  # facts of the exchange that go to `metadata`
+    noted: EventFields = _NOTHING  # facts of the exchange that go to `metadata`
     principal: tuple[Any, ...] | None = None
-    added: Facts = _NOTHING  # by the handler
+    added: EventFields = _NOTHING  # by the handler
     traceparents: Sequence[bytes] = ()
     query_string: bytes = b""
 
@@ -64,7 +64,7 @@ def unpack_all(packed: bytes) -> list[Draft]:
 
 def _plain(draft: Draft) -> Draft:
     if isinstance(draft, tuple) and len(draft) >= _SHORT:
-        seen = Snapshot(*draft)
+        seen = RequestDraft(*draft)
         params = {name: as_text(value) for name, value in seen.path_params.items()}
         who = seen.principal and tuple(map(as_text, seen.principal))
         draft = tuple(seen._replace(path_params=params, principal=who))
@@ -75,8 +75,12 @@ def _plain(draft: Draft) -> Draft:
     return draft
 
 
-def unpack(draft: Draft) -> Snapshot | Facts | Message:
+def unpack(draft: Draft) -> RequestDraft | EventFields | ProducerRecord:
     """What it is."""
     if isinstance(draft, dict):
         return draft
-    return Message(*draft) if len(draft) == len(Message.__slots__) else Snapshot(*draft)
+    return (
+        ProducerRecord(*draft)
+        if len(draft) == len(ProducerRecord.__slots__)
+        else RequestDraft(*draft)
+    )

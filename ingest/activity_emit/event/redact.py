@@ -32,7 +32,7 @@ _HINT = re.compile(
     r"eyj|[spr]k[-_]|gh[opsur]_|github_pat|xox|a[ks]ia|bearer|basic|pass|pwd|secret|token|api|://"
 )
 
-_ID_LENGTH, WORD_LENGTH, PATH_LENGTH = 256, 128, 4096
+_ID_LENGTH, WORD_LENGTH = 256, 128
 _TEXT_LENGTH, _ITEMS, _DEPTH, _METADATA_LENGTH = 2048, 64, 6, 16_384
 
 
@@ -54,6 +54,11 @@ def clean_text(text: str, length: int) -> str:
 def clean_id(value: Any, length: int = _ID_LENGTH) -> str | None:
     """An id as it is, or None: a shortened id would be another thing's."""
     return None if value is None else _clean_id(str(value), length)
+
+
+def clean_word(value: Any) -> str | None:
+    """A word as it is, or None if it is too long for one."""
+    return clean_id(value, WORD_LENGTH)
 
 
 @lru_cache(maxsize=4096)  # orgs, users and workspaces come again and again

@@ -3,20 +3,21 @@
 from typing import Any
 
 from activity_emit.event.draft import Draft
-from activity_emit.event.fields import Facts, plain
-from activity_emit.logs import Notices
+from activity_emit.event.fields import EventFields, plain
+from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.principal import Principal, PrincipalResolver, from_scope
 from activity_emit.settings import EmitSettings
 
-_notices = Notices()
-_NOTHING: Facts = {}
+_notices = RateLimitedLogger()
+_NOTHING: EventFields = {}
 _NONE: tuple[bytes, ...] = ()
 
 
-def snapshot(exchange: Exchange, resolver: PrincipalResolver, settings: EmitSettings) -> Draft:
-    """A `Snapshot`'s fields: what the request's own thread has to read off, because it may change
-    or be unsafe later. `resolver` is asked who it was, unless the handler has told."""
+def capture(exchange: Exchange, resolver: PrincipalResolver, settings: EmitSettings) -> Draft:
+    """A `RequestDraft`'s fields: what the request's own thread has to read off, because it may
+    change or be unsafe later. `resolver` is asked who it was, unless the handler has told; what it
+    raises is logged, and nobody was it. Does not block."""
     scope = exchange.scope
     facts = exchange.context.facts
     principal = None
