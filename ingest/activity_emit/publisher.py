@@ -14,9 +14,8 @@ from typing import Any, Self
 from activity_emit import lifecycle
 from activity_emit.assembly import Components, build_relay
 from activity_emit.delivery.relay import Relay
-from activity_emit.event.draft import Committed, Draft
+from activity_emit.event.draft import Committed, Draft, job_draft
 from activity_emit.event.encoder import Hook
-from activity_emit.event.fields import plain
 from activity_emit.event.sequence import ACCEPTED, DROPPED, SequenceCounters
 from activity_emit.forwarder.client import ForwarderClient
 from activity_emit.logs import RateLimitedLogger
@@ -117,17 +116,18 @@ class KafkaPublisher:
         `activity_schemas.event.ActivityEvent`; they are redacted like a request's.
         """
         begun = time.time() - duration_ms / 1000 if started_at is None else started_at
-        draft = {
-            **plain(fields),
-            "timestamp_us": round(begun * 1_000_000),
-            "org_id": str(org_id),
-            "action": str(action),
-            "method": str(method),
-            "path": str(path),
-            "status_code": int(status_code),
-            "duration_ms": float(duration_ms),
-        }
-        return self.publish(draft)
+        return self.publish(
+            job_draft(
+                org_id=org_id,
+                action=action,
+                method=method,
+                path=path,
+                status_code=status_code,
+                duration_ms=duration_ms,
+                started_at=begun,
+                fields=fields,
+            )
+        )
 
     def start(self) -> None:
         """Start to publish, if not started yet. Does not wait for Kafka, nor for the process."""

@@ -26,7 +26,8 @@ class SpoolSettings(BaseSettings):
     enabled: bool = True
     dir: Path = Field(default_factory=lambda: default_spool_dir(os.environ))
     max_bytes: int = Field(default=1 << 30, ge=1)  # per worker process
-    # Where the numbers of events outlive a process; of this machine, and no disk (tally.py).
+    # Where the numbers of events outlive a process; of this machine, and no disk (see
+    # activity_emit/event/sequence.py).
     tally_dir: Path = Field(default_factory=default_tally_dir)
     before_response: bool = False  # commit before the response's last byte is sent
 

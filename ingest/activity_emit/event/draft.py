@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from activity_emit.event.encode import ProducerRecord
-from activity_emit.event.fields import EventFields, as_text
+from activity_emit.event.fields import EventFields, as_text, plain
 
 # A snapshot's fields, a job's facts, or a message's key and value.
 Draft = tuple[Any, ...] | EventFields
@@ -45,6 +45,31 @@ class Committed:
 
     def __init__(self, draft: Draft, stored: Callable[[], None]) -> None:
         self.draft, self.stored = draft, stored
+
+
+def job_draft(
+    *,
+    org_id: str,
+    action: str,
+    method: str,
+    path: str,
+    status_code: int,
+    duration_ms: float,
+    started_at: float,
+    fields: EventFields,
+) -> Draft:
+    """Of work without a request. `started_at`: Unix seconds. Raises ValueError or TypeError for
+    numbers that are none."""
+    return {
+        **plain(fields),
+        "timestamp_us": round(started_at * 1_000_000),
+        "org_id": str(org_id),
+        "action": str(action),
+        "method": str(method),
+        "path": str(path),
+        "status_code": int(status_code),
+        "duration_ms": float(duration_ms),
+    }
 
 
 def pack(drafts: Sequence[Draft]) -> bytes:

@@ -19,13 +19,13 @@ from dataclasses import replace
 
 from activity_emit.event.draft import Committed, Draft
 from activity_emit.event.sequence import SequenceCounters
-from activity_emit.forwarder.packets import LIMIT, drafts_packet, packet_of, receive, send
+from activity_emit.forwarder.outgoing import Outgoing
+from activity_emit.forwarder.packets import packet_of, receive
 from activity_emit.forwarder.process import ForwarderProcess
 from activity_emit.logs import RateLimitedLogger, log
 from activity_emit.metrics import PublisherMetrics
 from activity_emit.settings import RelayConfig
 
-_DRAFTS = 500  # in one packet, at most
 _RESTART_S = 1.0
 _READ_S = 1.0  # how often the forwarder's numbers are looked at
 _WATCH_S = 0.1  # how often the thread looks after the loop's timer, while there are events
@@ -34,8 +34,8 @@ _WATCH_S = 0.1  # how often the thread looks after the loop's timer, while there
 class ForwarderClient:
     """The publisher's thread where the forwarder does the work; same calls as `Relay`.
 
-    Some twenty attributes, in four groups: what it is handed, what wakes the thread, what is being
-    sent (`_sending` guards it), what the forwarder has said (`_reading` guards it).
+    Twenty attributes, in four groups: what it is handed, what wakes the thread, what is being sent
+    (`_sending` guards it), what the forwarder has said (`_reading` guards it).
     """
 
     def __init__(
@@ -53,7 +53,6 @@ class ForwarderClient:
         packet_of(config.to_plain())
         self._config = config
         self._queue = queue
-        self._metrics = metrics
         self._notices = notices
         self._begin = begin
         self._program = program
@@ -68,11 +67,8 @@ class ForwarderClient:
         self._sending = threading.Lock()
         self._process: ForwarderProcess | None = None
         self._spawned = 0
-        self._dropped = metrics.dropped
+        self._outgoing = Outgoing(queue, metrics)
         self._flushed_at = 0.0
-        self._taken: list[Draft | Committed] = []  # what `_packet` holds
-        self._packet = b""  # it did not go through yet
-        self._drafts = _DRAFTS  # so many have fitted into a packet lately
 
         self._reading = threading.Lock()
         self._read_at = 0.0
@@ -117,7 +113,7 @@ class ForwarderClient:
         """The thread's body; returns after `stop`. Raises OSError if no process can be started."""
         self._process = self._spawn()
         self._filled.set()  # what came before
-        while self._queue or self._packet or not self._stopping.is_set():
+        while self._queue or self._outgoing.pending or not self._stopping.is_set():
             our_turn = self._wait()
             if time.monotonic() >= self._read_at:
                 self._read_at = time.monotonic() + _READ_S
@@ -164,15 +160,14 @@ class ForwarderClient:
         if self._process is None or not self._sending.acquire(blocking=False):
             return  # the thread is at it, and takes what is in the queue
         try:
-            while self._queue and not self._packet and self._process is not None:
-                self._take()
-                self._send(self._process)
+            while self._queue and not self._outgoing.pending and self._process is not None:
+                self._outgoing.send(self._process.socket)
             self._flushed_at = time.monotonic()
         except OSError:  # full, or dead
             self._filled.set()
         finally:
             self._sending.release()
-        if self._packet:
+        if self._outgoing.pending:
             self._filled.set()
         else:
             self._rest()
@@ -181,13 +176,11 @@ class ForwarderClient:
         """In the thread: send everything. While the forwarder is busy this blocks, and the queue
         fills up to its bound. Raises OSError if no forwarder can be started."""
         with self._sending:
-            while (self._queue or self._packet) and time.monotonic() < self._stop_by:
-                if not self._packet:
-                    self._take()
+            while (self._queue or self._outgoing.pending) and time.monotonic() < self._stop_by:
                 if self._process is None:
                     return
                 try:
-                    self._send(self._process)
+                    self._outgoing.send(self._process.socket)
                 except BlockingIOError:
                     self._process.wait_for_room()
                 except OSError:
@@ -200,28 +193,6 @@ class ForwarderClient:
         if self._queue:  # came before that was to be seen
             self.wake()
 
-    def _take(self) -> None:
-        """The next packet. `_packet` is empty."""
-        taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._drafts))]
-        packet = self._packet_of(taken)
-        while len(packet) > LIMIT and len(taken) > 1:
-            self._drafts = len(taken) // 2
-            self._queue.extendleft(reversed(taken[self._drafts :]))
-            del taken[self._drafts :]
-            packet = self._packet_of(taken)
-        if 2 * len(packet) < LIMIT:
-            self._drafts = min(2 * self._drafts, _DRAFTS)
-        self._taken, self._packet = taken, packet
-
-    def _packet_of(self, taken: Sequence[Draft | Committed]) -> bytes:
-        plain = [draft.draft if isinstance(draft, Committed) else draft for draft in taken]
-        return drafts_packet(self._metrics.dropped - self._dropped, plain)
-
-    def _send(self, process: ForwarderProcess) -> None:
-        send(process.socket, self._packet)
-        self._packet = b""
-        self._taken = []
-
     def _restart(self) -> None:
         """Raises OSError if no forwarder can be started; what was on its way is in the queue."""
         self._notices.warn("forwarder", "the activity forwarder died, starting a new one")
@@ -232,18 +203,18 @@ class ForwarderClient:
             if process is not None:
                 process.bury()
         self._stopping.wait(_RESTART_S)
-        self._dropped = self._metrics.dropped
+        self._outgoing.restart()
         try:
             self._process = self._spawn()
         except OSError:  # a thread goes on with them
-            self._queue.extendleft(reversed(self._taken))
+            self._outgoing.give_back()
             raise
 
     def _spawn(self) -> ForwarderProcess:
         # A second forwarder counts `seq` from 0 and adopts the first one's spool: another producer.
         name = self._config.producer_id + (f"-{self._spawned}" if self._spawned else "")
         self._spawned += 1
-        counters = self._begin(name, len(self._taken), self._dropped)
+        counters = self._begin(name, self._outgoing.pending, self._outgoing.dropped)
         config = packet_of(
             (replace(self._config, producer_id=name).to_plain(), counters.inheritance)
         )

@@ -1,4 +1,4 @@
-"""There is one list of fields, the model's: nothing of an event goes out that no cleaner has seen."""
+"""One list of fields, the model's: nothing of an event goes out that no cleaner has seen."""
 
 from typing import Any
 
