@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from activity_emit.event.encode import ProducerRecord
 from activity_emit.event.fields import EventFields, as_text, plain
 
-# A snapshot's fields, a job's facts, or a message's key and value.
+# A RequestDraft as a tuple, a job's fields, or a record's key and value.
 Draft = tuple[Any, ...] | EventFields
 
 
