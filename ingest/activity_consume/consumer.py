@@ -33,7 +33,6 @@ from activity_consume.sources.subscriber import Isolation, Pages, build, pages_a
 from activity_consume.sources.topic_guard import TopicGuard
 from activity_consume.sources.topic_metadata import describe
 from activity_consume.sources.topic_settings import TopicSettingsWatch
-from activity_emit.settings import SpoolSettings
 from activity_kafka.settings import (
     ClickHouseSettings,
     KafkaSecuritySettings,
@@ -41,6 +40,7 @@ from activity_kafka.settings import (
     TransportSettings,
 )
 from activity_spool.progress import DIRECTORY
+from activity_spool.settings import SpoolSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

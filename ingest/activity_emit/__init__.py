@@ -7,8 +7,7 @@ app.add_middleware(ActivityMiddleware)
 activity.set(execution_id=execution.id, token_usage={"total": 421})  # in a handler
 """
 
-from activity_emit.delivery.kafka_sender import RESENT_HEADER
-from activity_emit.metrics import Counts, prometheus
+from activity_emit.metrics import Counts, PublisherMetrics, prometheus
 from activity_emit.middleware.asgi import ActivityMiddleware
 from activity_emit.middleware.context import ActivityContext, activity
 from activity_emit.middleware.principal import Principal, from_scope
@@ -16,9 +15,11 @@ from activity_emit.middleware.wsgi import ActivityWSGIMiddleware
 from activity_emit.protocol import Publisher
 from activity_emit.publisher import KafkaPublisher
 from activity_emit.rules import DEFAULT_RULES, Rule
-from activity_emit.settings import EmitSettings, SpoolSettings
+from activity_emit.settings import EmitSettings
+from activity_kafka.headers import RESENT_HEADER
 from activity_kafka.settings import KafkaSettings
 from activity_schemas.event import ActivityEvent
+from activity_spool.settings import SpoolSettings
 
 __all__ = [
     "DEFAULT_RULES",
@@ -33,6 +34,7 @@ __all__ = [
     "KafkaSettings",
     "Principal",
     "Publisher",
+    "PublisherMetrics",
     "Rule",
     "SpoolSettings",
     "activity",

@@ -10,7 +10,7 @@ EVERY_S = 60.0
 _NOISY = ("aiokafka", "aiokafka.conn", "aiokafka.cluster", "aiokafka.producer.sender")
 
 
-class Notices:
+class RateLimitedLogger:
     """One per publisher. `now`: monotonic seconds, passed in by tests."""
 
     def __init__(self) -> None:

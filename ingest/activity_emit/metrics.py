@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 
 @dataclass(slots=True)
-class Counts:
+class PublisherMetrics:
     """Events, if not said otherwise. `accepted` = all others that end an event + those waiting."""
 
     accepted: int = 0  # taken over from requests
@@ -19,18 +19,21 @@ class Counts:
     spooled: int = 0  # bytes waiting in the spool now
 
 
+#: The name it had up to 0.2.
+Counts = PublisherMetrics
+
 _GAUGES = {"queued", "spooled"}
 
 
-def prometheus(counts: Counts) -> str:
+def prometheus(metrics: PublisherMetrics) -> str:
     """Prometheus' text format, for a service's own /metrics page."""
     lines: list[str] = []
-    for field in fields(counts):
+    for field in fields(metrics):
         gauge = field.name in _GAUGES
         unit = "bytes" if field.name == "spooled" else "events"
         name = f"activity_emit_{field.name}_{unit}" + ("" if gauge else "_total")
         lines += [
             f"# TYPE {name} {'gauge' if gauge else 'counter'}",
-            f"{name} {getattr(counts, field.name)}",
+            f"{name} {getattr(metrics, field.name)}",
         ]
     return "\n".join(lines) + "\n"

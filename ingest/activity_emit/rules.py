@@ -1,12 +1,24 @@
-"""Rules by method and path: what is not recorded, what is sampled, what an action is."""
+"""What a service may say about its paths: which collections there are, and rules for requests."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from activity_schemas.event import Action
+
+# Collection in a path -> the word for one of it. `/workspaces/w1` is a workspace, its parameter
+# is `workspace_id`.
+COLLECTIONS: Mapping[str, str] = {
+    "orgs": "org",
+    "workspaces": "workspace",
+    "apps": "app",
+    "endpoints": "endpoint",
+    "augmentations": "augmentation",
+    "users": "user",
+    "tokens": "token",
+}
 
 
 class Rule(BaseModel):

@@ -1,21 +1,20 @@
 """Settings of the emitter: environment variables with the prefix `ACTIVITY_`, or arguments."""
 
-import os
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import aiokafka.codec
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from activity_emit.event.resource import COLLECTIONS
-from activity_emit.rules import DEFAULT_RULES, Rule
-
-
-def default_tally_dir() -> Path:
-    """Below `/dev/shm`, one for each user."""
-    user = os.geteuid() if hasattr(os, "geteuid") else "user"
-    return Path(f"/dev/shm/activity-{user}")  # noqa: S108 - made with 0700, and its owner is checked
+from activity_emit.rules import COLLECTIONS, DEFAULT_RULES, Rule
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings, TransportSettings
+from activity_spool.progress import DIRECTORY
+from activity_spool.settings import SpoolSettings
 
 
 class EmitSettings(BaseSettings):
@@ -49,26 +48,63 @@ class EmitSettings(BaseSettings):
         return codec
 
 
-class SpoolSettings(BaseSettings):
-    """Where events wait for Kafka. Variables: `ACTIVITY_SPOOL_DIR`, `ACTIVITY_SPOOL_MAX_BYTES`, ...
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """All that a relay is told, in the service's own process or in the forwarder's.
 
-    On by default, in the user's state directory: a middleware that loses events when a broker
-    restarts is not worth having, and nobody sets a variable before the first outage. Where the
-    directory cannot be written (read-only container), memory alone is used and the log says so.
+    `client_options`: further arguments of `aiokafka.AIOKafkaProducer`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_SPOOL_", frozen=True)
+    producer_id: str
+    emit: EmitSettings
+    spool: SpoolSettings
+    kafka: KafkaSettings
+    security: KafkaSecuritySettings
+    transport: TransportSettings
+    client_options: Mapping[str, Any]
 
-    enabled: bool = True
-    dir: Path = Field(default_factory=lambda: default_spool_dir(os.environ))
-    max_bytes: int = Field(default=1 << 30, ge=1)  # per worker process
-    # Where the numbers of events outlive a process; of this machine, and no disk (tally.py).
-    tally_dir: Path = Field(default_factory=default_tally_dir)
-    before_response: bool = False  # commit before the response's last byte is sent
+    @property
+    def brokerless(self) -> bool:
+        """Whether the consumer reads the spools itself."""
+        return self.transport.transport == "spool"
 
+    @property
+    def directory(self) -> Path:
+        """Where the spools lie of all workers that publish to the same place.
 
-def default_spool_dir(environ: "os._Environ[str] | dict[str, str]") -> Path:
-    """`$XDG_STATE_HOME/activity/spool`, by default below `~/.local/state`."""
-    state_home = environ.get("XDG_STATE_HOME")
-    base = Path(state_home) if state_home else Path("~/.local/state").expanduser()
-    return base / "activity" / "spool"
+        A worker adopts the spools of its own directory, and no others.
+        """
+        if self.brokerless:
+            return self.spool.dir / DIRECTORY
+        text = f"{self.kafka.bootstrap_servers}/{self.kafka.topic}"
+        return self.spool.dir / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_plain(self) -> dict[str, Any]:
+        """As plain values, the password among them: for the forwarder's socket and nothing else."""
+        password = self.security.sasl_password
+        security = {
+            **self.security.model_dump(mode="json"),
+            "sasl_password": password and password.get_secret_value(),
+        }
+        return {
+            "producer_id": self.producer_id,
+            "emit": self.emit.model_dump_json(),
+            "spool": self.spool.model_dump_json(),
+            "kafka": self.kafka.model_dump_json(),
+            "security": json.dumps(security),
+            "transport": self.transport.model_dump_json(),
+            "client_options": dict(self.client_options),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """What `to_plain` was called on."""
+        return cls(
+            producer_id=plain["producer_id"],
+            emit=EmitSettings.model_validate_json(plain["emit"]),
+            spool=SpoolSettings.model_validate_json(plain["spool"]),
+            kafka=KafkaSettings.model_validate_json(plain["kafka"]),
+            security=KafkaSecuritySettings.model_validate_json(plain["security"]),
+            transport=TransportSettings.model_validate_json(plain["transport"]),
+            client_options=plain["client_options"],
+        )

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 """
 
 
-class SpoolUnavailable(OSError):
+class SpoolError(OSError):
     """The spool cannot be used here; the text says why."""
 
 
@@ -41,7 +41,7 @@ class Spool:
     """One file, used from one thread. Times and Kafka are not its business."""
 
     def __init__(self, path: Path, max_bytes: int, *, create: bool = True) -> None:
-        """Lock and open. Raises BlockingIOError if its owner lives, SpoolUnavailable otherwise."""
+        """Lock and open. Raises BlockingIOError if its owner lives, SpoolError otherwise."""
         self.path = path
         self._max_bytes = max_bytes
         self._lock = lock(path.with_suffix(".lock"), create=create)
@@ -63,12 +63,12 @@ class Spool:
             ).fetchone()
         except sqlite3.Error as error:
             self._lock.close()
-            raise SpoolUnavailable(f"{path}: {error}") from None
+            raise SpoolError(f"{path}: {error}") from None
 
     def append(self, lines: bytes, events: int) -> int | None:
         """Commit one flush; returns its number, or None if the cap is reached.
 
-        Raises SpoolUnavailable on a full or read-only disk: nothing was written then.
+        Raises SpoolError on a full or read-only disk: nothing was written then.
         """
         if self.bytes + len(lines) > self._max_bytes:
             return None
@@ -79,7 +79,7 @@ class Spool:
                     (self.last + 1, events, lines),
                 )
         except sqlite3.Error as error:
-            raise SpoolUnavailable(f"{self.path}: {error}") from None
+            raise SpoolError(f"{self.path}: {error}") from None
         self.last += 1
         self.rows += 1
         self.bytes += len(lines)
@@ -93,18 +93,18 @@ class Spool:
                 (after, limit),
             ).fetchall()
         except sqlite3.Error as error:
-            raise SpoolUnavailable(f"{self.path}: {error}") from None
+            raise SpoolError(f"{self.path}: {error}") from None
         return [Row(*columns) for columns in found]
 
     def delete(self, rows: list[Row]) -> None:
-        """Forget acknowledged rows. Raises SpoolUnavailable: then a later owner re-sends them."""
+        """Forget acknowledged rows. Raises SpoolError: then a later owner re-sends them."""
         try:
             with self._transaction():
                 self._db.executemany(
                     "DELETE FROM outbox WHERE row = ?", [(row.number,) for row in rows]
                 )
         except sqlite3.Error as error:
-            raise SpoolUnavailable(f"{self.path}: {error}") from None
+            raise SpoolError(f"{self.path}: {error}") from None
         self.rows -= len(rows)
         self.bytes -= sum(len(row.lines) for row in rows)
 
@@ -134,15 +134,15 @@ class Spool:
 
 
 def open_spool(directory: Path, name: str, max_bytes: int) -> Spool:
-    """This worker's own spool. Raises SpoolUnavailable with the reason."""
+    """This worker's own spool. Raises SpoolError with the reason."""
     try:
         # 0700: events name people.
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Spool(directory / f"{name}.spool", max_bytes)
-    except SpoolUnavailable:
+    except SpoolError:
         raise
     except OSError as error:
-        raise SpoolUnavailable(f"{directory}: {error.strerror or error}") from None
+        raise SpoolError(f"{directory}: {error.strerror or error}") from None
 
 
 def orphans(directory: Path, max_bytes: int) -> Iterator[Spool]:

@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from activity_emit import ActivityMiddleware, KafkaPublisher
-from tests.chaos.emit_unprotected import PARTS
+from tests.chaos.emit_unprotected import COMPONENTS
 
 
 def service(publisher: KafkaPublisher) -> FastAPI:
@@ -30,7 +30,7 @@ def service(publisher: KafkaPublisher) -> FastAPI:
 
 if __name__ == "__main__":
     uvicorn.run(
-        service(KafkaPublisher(parts=PARTS.get(sys.argv[1]))),
+        service(KafkaPublisher(components=COMPONENTS.get(sys.argv[1]))),
         host="127.0.0.1",
         port=int(os.environ["CHAOS_PORT"]),
         access_log=False,

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from activity_emit.assembly import Parts
+from activity_emit.assembly import Components
 from activity_emit.delivery.kafka_sender import KafkaSender
 from activity_emit.delivery.outbox import Batch, Outbox
-from activity_emit.event.builder import Builder
-from activity_emit.event.encode import Message
+from activity_emit.event.encode import ProducerRecord
+from activity_emit.event.numbering import Numbering
 from activity_emit.forwarder.__main__ import main
 
 
@@ -26,10 +26,10 @@ class NeverAdopts(Outbox):
 class DiskOnly(Outbox):
     """What the disk refuses does not go through memory."""
 
-    def add(self, messages: list[Message]) -> bool:
+    def add(self, records: list[ProducerRecord]) -> bool:
         memory, self._memory = self._memory, 0
         try:
-            return super().add(messages)
+            return super().add(records)
         finally:
             self._memory = memory
 
@@ -43,23 +43,23 @@ class SaysNothing(KafkaSender):
         await super().send(batches)
 
 
-class CountsOnlyItsOwn(Builder):
+class CountsOnlyItsOwn(Numbering):
     """Gives no numbers to what the full queue turned away."""
 
     def _next_seq(self) -> int:
-        self._dropped = self._counts.dropped
+        self._dropped = self._metrics.dropped
         return super()._next_seq()
 
 
-def _parts(name: str, **part: type) -> Parts:
-    return Parts(**part, forwarder=("tests.chaos.emit_unprotected", name))
+def _components(name: str, **part: type) -> Components:
+    return Components(**part, forwarder=("tests.chaos.emit_unprotected", name))
 
 
-PARTS = {
-    "adoption": _parts("adoption", outbox=NeverAdopts),
-    "memory": _parts("memory", outbox=DiskOnly),
-    "resent": _parts("resent", sender=SaysNothing),
-    "seq": _parts("seq", builder=CountsOnlyItsOwn),
+COMPONENTS = {
+    "adoption": _components("adoption", outbox=NeverAdopts),
+    "memory": _components("memory", outbox=DiskOnly),
+    "resent": _components("resent", sender=SaysNothing),
+    "seq": _components("seq", numbering=CountsOnlyItsOwn),
 }
 
 #: Protections that are settings, and what takes them out.
@@ -72,4 +72,4 @@ SETTINGS = {
 
 
 if __name__ == "__main__":
-    main(PARTS[sys.argv.pop(1)])
+    main(COMPONENTS[sys.argv.pop(1)])

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import msgspec
 from hypothesis import strategies as st
 
-from activity_consume.batching.rows import RESENT_HEADER, Row
+from activity_consume.batching.rows import Row
 from activity_consume.validation.validate import Accepted, judge
+from activity_kafka.headers import RESENT_HEADER
 from tests.support.odd_messages import odd
 
 FAR = datetime.max.replace(tzinfo=UTC)

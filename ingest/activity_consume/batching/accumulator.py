@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from activity_consume.batching.batch import Batch, DeadLetter, Source
 from activity_consume.batching.dedup import IdWindow
 from activity_consume.batching.poison import PoisonCount, PoisonRun
-from activity_consume.batching.rows import RESENT_HEADER, Chunk, Headers, Record, Row
+from activity_consume.batching.rows import Chunk, Headers, Record, Row
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.bulk import plain
 from activity_consume.validation.validate import Accepted, FastEvent, Rejected, judge
+from activity_kafka.headers import RESENT_HEADER
 from activity_schemas.uuid7 import uuid7
 
 

@@ -11,10 +11,6 @@ from activity_consume.validation.validate import Accepted
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
-#: Set by a spool on what it may have sent before; the emitter writes it. The only header that is
-#: looked at.
-RESENT_HEADER = "activity-resent"
-
 
 class Record(Protocol):
     """A message, as aiokafka hands it over: what is used of it. `timestamp`: Unix milliseconds."""

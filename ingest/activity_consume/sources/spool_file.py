@@ -11,7 +11,7 @@ from activity_consume.batching.batch import Source
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Committed, LogBounds
 from activity_spool.progress import EVENTS_PER_ROW, SpoolProgress
-from activity_spool.spool import Spool, SpoolUnavailable
+from activity_spool.spool import Spool, SpoolError
 
 _TOPIC = "spool:"
 
@@ -70,7 +70,7 @@ class SpoolFile:
             spool = Spool(self.path, max_bytes=0, create=False)
         except FileNotFoundError:
             return True  # its owner has removed it: there was nothing left
-        except (OSError, SpoolUnavailable):
+        except (OSError, SpoolError):
             return False
         try:
             rows = spool.read(0, _MANY)
@@ -78,7 +78,7 @@ class SpoolFile:
                 return False
             spool.delete(rows)
             return len(rows) < _MANY
-        except SpoolUnavailable:
+        except SpoolError:
             return False
         finally:
             spool.close()  # an empty one leaves no file behind

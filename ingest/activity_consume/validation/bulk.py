@@ -6,9 +6,10 @@ from datetime import datetime
 
 import msgspec
 
-from activity_consume.batching.rows import RESENT_HEADER, Chunk, Record, pack
+from activity_consume.batching.rows import Chunk, Record, pack
 from activity_consume.validation.formats import are_utc, are_uuid7
 from activity_consume.validation.validate import FastEvent, are_plain
+from activity_kafka.headers import RESENT_HEADER
 
 _decode_lines = msgspec.json.Decoder(FastEvent).decode_lines
 

@@ -1,4 +1,4 @@
-"""Messages to Kafka: idempotent, acknowledged by all in-sync replicas, in batches per partition."""
+"""Records to Kafka: idempotent, acknowledged by all in-sync replicas, in batches per partition."""
 
 import asyncio
 import logging
@@ -12,13 +12,13 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from activity_emit.delivery.outbox import Batch
-from activity_emit.event.encode import Message
+from activity_emit.errors import NotConnectedError
+from activity_emit.event.encode import ProducerRecord
+from activity_kafka.headers import RESENT_HEADER
 from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 log = logging.getLogger("activity.emit")
 
-# Tells the consumer that this message may be in the topic already, further back than it remembers.
-RESENT_HEADER = "activity-resent"
 _RESENT = [(RESENT_HEADER, b"1")]
 _BATCH_BYTES = 262_144
 _STOP_S = 2.0  # then its connections are left to the end of the loop
@@ -30,34 +30,36 @@ def _hash(key: bytes) -> int:
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
-class NotConnected(OSError):
-    """No broker could be reached, so nothing was sent."""
-
-
 class KafkaSender:
     """One idempotent producer. Lives in one event loop; connects by itself at the first `send`."""
 
-    def __init__(self, settings: KafkaSettings, client_options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        security: KafkaSecuritySettings,
+        client_options: Mapping[str, Any],
+    ) -> None:
         self._settings = settings
+        self._security = security
         self._options = client_options
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, batches: Sequence[Batch]) -> None:
-        """Return when every message is acknowledged.
+        """Return when every record is acknowledged.
 
         A broker that is away after the producer has started is waited for, without end and
         without duplicates (the producer's own sequence numbers see to that).
-        Raises NotConnected, or KafkaError or OSError if anything failed on the way: then any of the
-        messages may or may not have arrived. The next `send` makes a new producer.
+        Raises NotConnectedError, or KafkaError or OSError if anything failed on the way: then any
+        of the records may or may not have arrived. The next `send` makes a new producer.
         """
         try:
             producer = await self._connected()
             partitions = sorted(await producer.partitions_for(self._settings.topic))
-            by_partition: dict[int, list[tuple[Message, bool]]] = defaultdict(list)
+            by_partition: dict[int, list[tuple[ProducerRecord, bool]]] = defaultdict(list)
             for batch in batches:
-                for message in batch.messages:
-                    number = partitions[_hash(message.key) % len(partitions)]
-                    by_partition[number].append((message, batch.resent))
+                for record in batch.records:
+                    number = partitions[_hash(record.key) % len(partitions)]
+                    by_partition[number].append((record, batch.resent))
             await asyncio.gather(
                 *(self._send_to(producer, number, some) for number, some in by_partition.items())
             )
@@ -66,13 +68,13 @@ class KafkaSender:
             raise
 
     async def _send_to(
-        self, producer: AIOKafkaProducer, partition: int, messages: list[tuple[Message, bool]]
+        self, producer: AIOKafkaProducer, partition: int, records: list[tuple[ProducerRecord, bool]]
     ) -> None:
         topic = self._settings.topic
         batch = producer.create_batch()
-        for message, resent in messages:
+        for record, resent in records:
             headers = _RESENT if resent else []
-            fields = {"timestamp": None, "key": message.key, "value": message.value}
+            fields = {"timestamp": None, "key": record.key, "value": record.value}
             if batch.append(**fields, headers=headers) is None:  # full
                 await (await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
@@ -88,14 +90,14 @@ class KafkaSender:
                 acks="all",
                 max_batch_size=_BATCH_BYTES,
                 retry_backoff_ms=500,
-                **{**KafkaSecuritySettings().client_options(), **self._options},
+                **{**self._security.client_options(), **self._options},
             )
             try:
                 await producer.start()
             except BaseException as error:
                 await _stop(producer)
                 if isinstance(error, (KafkaError, OSError)):
-                    raise NotConnected(str(error)) from None
+                    raise NotConnectedError(str(error)) from None
                 raise
             self._producer = producer
         return self._producer

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from activity_emit.event.encode import Message
-from activity_emit.logs import Notices
-from activity_emit.metrics import Counts
-from activity_spool.spool import Row, Spool, SpoolUnavailable, orphans
+from activity_emit.event.encode import ProducerRecord
+from activity_emit.logs import RateLimitedLogger
+from activity_emit.metrics import PublisherMetrics
+from activity_spool.spool import Row, Spool, SpoolError, orphans
 
 WINDOW = 2_000  # events read ahead of the sender where a spool holds the rest
 _ROWS = 20
@@ -17,9 +17,9 @@ _ROWS = 20
 
 @dataclass(slots=True)
 class Batch:
-    """Messages that were stored together. `resent`: Kafka may have them already."""
+    """Records that were stored together. `resent`: Kafka may have them already."""
 
-    messages: list[Message]
+    records: list[ProducerRecord]
     resent: bool = False
     spool: Spool | None = None
     row: Row | None = None
@@ -28,12 +28,14 @@ class Batch:
 class Outbox:
     """Used from the publisher's thread only. Without a spool at most `memory` events wait."""
 
-    def __init__(self, spool: Spool | None, memory: int, counts: Counts, notices: Notices) -> None:
+    def __init__(
+        self, spool: Spool | None, memory: int, metrics: PublisherMetrics, log: RateLimitedLogger
+    ) -> None:
         self._own = spool
         self._adopted: list[Spool] = []
         self._memory = memory
-        self._counts = counts
-        self._notices = notices
+        self._metrics = metrics
+        self._log = log
         self._window: deque[Batch] = deque()
         self._events = 0
         self._read: dict[Path, int] = {}
@@ -43,28 +45,28 @@ class Outbox:
         """False: let the queue fill up, there is nowhere to put more."""
         return self._disk_works or self._events < self._memory
 
-    def add(self, messages: list[Message]) -> bool:
+    def add(self, records: list[ProducerRecord]) -> bool:
         """Store one flush; False if it went nowhere (the spool's cap)."""
         if self._own is None:
-            self._append(Batch(messages))
+            self._append(Batch(records))
             return True
-        lines = b"\n".join(message.value for message in messages)
+        lines = b"\n".join(record.value for record in records)
         try:
-            number = self._own.append(lines, len(messages))
-        except SpoolUnavailable as error:
+            number = self._own.append(lines, len(records))
+        except SpoolError as error:
             self._disk_works = False
-            self._counts.spool_errors += 1
-            self._notices.warn("spool", "activity spool failed, events wait in memory: %s", error)
+            self._metrics.spool_errors += 1
+            self._log.warn("spool", "activity spool failed, events wait in memory: %s", error)
             if self._events >= self._memory:
                 return False
-            self._append(Batch(messages))
+            self._append(Batch(records))
             return True
         self._disk_works = True
         if number is None:
             return False
         if self._read.get(self._own.path, 0) == number - 1 and self._events < WINDOW:
-            row = Row(number, len(messages), lines)
-            self._append(Batch(messages, spool=self._own, row=row))
+            row = Row(number, len(records), lines)
+            self._append(Batch(records, spool=self._own, row=row))
             self._read[self._own.path] = number
         return True
 
@@ -80,7 +82,7 @@ class Outbox:
         events = 0
         for batch in self._window:
             batches.append(batch)
-            events += len(batch.messages)
+            events += len(batch.records)
             if events >= most:
                 break
         return batches
@@ -90,22 +92,22 @@ class Outbox:
         rows: dict[int, tuple[Spool, list[Row]]] = {}
         for batch in batches:
             self._window.popleft()
-            self._events -= len(batch.messages)
+            self._events -= len(batch.records)
             if batch.spool is not None and batch.row is not None:
                 rows.setdefault(id(batch.spool), (batch.spool, []))[1].append(batch.row)
         for spool, some in rows.values():
             try:
                 spool.delete(some)
-            except SpoolUnavailable as error:
+            except SpoolError as error:
                 # They will be sent again after a restart, with the header that says so.
-                self._notices.warn("spool", "activity spool cannot forget what was sent: %s", error)
+                self._log.warn("spool", "activity spool cannot forget what was sent: %s", error)
         for spool in [spool for spool in self._adopted if spool.rows == 0]:
             self._adopted.remove(spool)
             spool.close()
 
     def waiting(self) -> tuple[int, int]:
         """Events in memory that no disk holds, bytes on disk."""
-        in_memory = sum(len(batch.messages) for batch in tuple(self._window) if batch.spool is None)
+        in_memory = sum(len(batch.records) for batch in tuple(self._window) if batch.spool is None)
         return in_memory, sum(spool.bytes for spool in self._spools())
 
     def close(self) -> None:
@@ -123,22 +125,22 @@ class Outbox:
 
     def _append(self, batch: Batch) -> None:
         self._window.append(batch)
-        self._events += len(batch.messages)
+        self._events += len(batch.records)
 
     def _refill(self) -> None:
         for spool in self._spools():
             while self._events < WINDOW and (read := self._read.get(spool.path, 0)) < spool.last:
                 try:
                     rows = spool.read(read, _ROWS)
-                except SpoolUnavailable as error:
-                    self._notices.warn("spool", "activity spool cannot be read: %s", error)
+                except SpoolError as error:
+                    self._log.warn("spool", "activity spool cannot be read: %s", error)
                     break
                 for row in rows:
-                    messages = list(_messages(row.lines.split(b"\n")))
-                    self._append(Batch(messages, spool is not self._own, spool, row))
+                    records = list(_records(row.lines.split(b"\n")))
+                    self._append(Batch(records, spool is not self._own, spool, row))
                 self._read[spool.path] = rows[-1].number if rows else spool.last
 
 
-def _messages(lines: Iterable[bytes]) -> Iterable[Message]:
+def _records(lines: Iterable[bytes]) -> Iterable[ProducerRecord]:
     for line in lines:
-        yield Message(str(json.loads(line)["org_id"]).encode("utf-8"), line)
+        yield ProducerRecord(str(json.loads(line)["org_id"]).encode("utf-8"), line)

@@ -7,17 +7,17 @@ import marshal
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from activity_emit.event.encode import Message
-from activity_emit.middleware.types import Facts
+from activity_emit.event.encode import ProducerRecord
+from activity_emit.event.fields import EventFields, as_text, plain
 
-# A snapshot's fields, a job's facts, or a message's key and value.
-Draft = tuple[Any, ...] | Facts
-
-
-_NOTHING: Facts = {}
+# A RequestDraft as a tuple, a job's fields, or a record's key and value.
+Draft = tuple[Any, ...] | EventFields
 
 
-class Snapshot(NamedTuple):
+_NOTHING: EventFields = {}
+
+
+class RequestDraft(NamedTuple):
     """One finished exchange in plain values. Of most of them the first ones are all there is."""
 
     timestamp_us: int
@@ -28,9 +28,9 @@ class Snapshot(NamedTuple):
     status_code: int
     duration_ms: float
     error_code: str | None = None
-    noted: Facts = _NOTHING  # facts of the exchange that go to `metadata`
+    noted: EventFields = _NOTHING  # facts of the exchange that go to `metadata`
     principal: tuple[Any, ...] | None = None
-    added: Facts = _NOTHING  # by the handler
+    added: EventFields = _NOTHING  # by the handler
     traceparents: Sequence[bytes] = ()
     query_string: bytes = b""
 
@@ -47,9 +47,29 @@ class Committed:
         self.draft, self.stored = draft, stored
 
 
-def text(value: Any) -> str | None:
-    """A value as text, None as None."""
-    return value if value is None or type(value) is str else str(value)
+def job_draft(
+    *,
+    org_id: str,
+    action: str,
+    method: str,
+    path: str,
+    status_code: int,
+    duration_ms: float,
+    started_at: float,
+    fields: EventFields,
+) -> Draft:
+    """Of work without a request. `started_at`: Unix seconds. Raises ValueError or TypeError for
+    numbers that are none."""
+    return {
+        **plain(fields),
+        "timestamp_us": round(started_at * 1_000_000),
+        "org_id": str(org_id),
+        "action": str(action),
+        "method": str(method),
+        "path": str(path),
+        "status_code": int(status_code),
+        "duration_ms": float(duration_ms),
+    }
 
 
 def pack(drafts: Sequence[Draft]) -> bytes:
@@ -69,9 +89,9 @@ def unpack_all(packed: bytes) -> list[Draft]:
 
 def _plain(draft: Draft) -> Draft:
     if isinstance(draft, tuple) and len(draft) >= _SHORT:
-        seen = Snapshot(*draft)
-        params = {name: text(value) for name, value in seen.path_params.items()}
-        who = seen.principal and tuple(map(text, seen.principal))
+        seen = RequestDraft(*draft)
+        params = {name: as_text(value) for name, value in seen.path_params.items()}
+        who = seen.principal and tuple(map(as_text, seen.principal))
         draft = tuple(seen._replace(path_params=params, principal=who))
     try:
         marshal.dumps(draft)
@@ -80,8 +100,12 @@ def _plain(draft: Draft) -> Draft:
     return draft
 
 
-def unpack(draft: Draft) -> Snapshot | Facts | Message:
+def unpack(draft: Draft) -> RequestDraft | EventFields | ProducerRecord:
     """What it is."""
     if isinstance(draft, dict):
         return draft
-    return Message(*draft) if len(draft) == len(Message.__slots__) else Snapshot(*draft)
+    return (
+        ProducerRecord(*draft)
+        if len(draft) == len(ProducerRecord.__slots__)
+        else RequestDraft(*draft)
+    )

@@ -1,4 +1,4 @@
-"""From facts to the Kafka message. Plain JSON of a dictionary: no model is built per request.
+"""From fields to the Kafka record. Plain JSON of a dictionary: no model is built per request.
 
 A property test holds that whatever comes out here is a valid `ActivityEvent`.
 """
@@ -9,18 +9,19 @@ import random
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-from activity_emit.middleware.types import Facts
+from activity_emit.event.fields import EventFields
 from activity_schemas.event import SCHEMA_VERSION, ActivityEvent
 
-# These differ from event to event, the others repeat where requests do.
-_OWN = ("schema_version", "id", "timestamp", "trace_id", "duration_ms", "producer_id", "seq")
-_SHARED = frozenset(ActivityEvent.model_fields) - frozenset(_OWN)
+# The head of an event's JSON: these differ from event to event. The tail repeats where requests do.
+_HEAD = ("schema_version", "id", "timestamp", "trace_id", "duration_ms", "producer_id", "seq")
+_TAIL = frozenset(ActivityEvent.model_fields) - frozenset(_HEAD)
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ProducerRecord:
     """One Kafka message. `value` is one line: JSON without a newline, in ASCII."""
 
     key: bytes
@@ -28,36 +29,50 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """What the events of equal requests have in common: the message's key, the JSON's end."""
+class EncodedTail:
+    """What the events of equal requests have in common: the record's key, the JSON's end."""
 
     key: bytes
     json: str
 
 
-#: Unix microseconds, milliseconds, 32 hex digits.
-Own = tuple[int, float, str | None]
+#: The JSON's beginning, up to the place of `producer_id`.
+EventHead = str
 
 
-def shared(facts: Facts) -> Shared:
-    """Of cleaned facts (`redact.clean`). Fields the event does not have are left out."""
-    event = {name: value for name, value in facts.items() if value is not None and name in _SHARED}
-    event["success"] = facts["status_code"] < 400
-    return Shared(facts["org_id"].encode("utf-8"), _to_json(event)[1:])
+class EncodedEvent(NamedTuple):
+    """An event that lacks nothing but its number: from here on nothing can fail."""
+
+    head: EventHead
+    tail: EncodedTail
 
 
-def encode(common: Shared, producer_id: str, seq: int, own: Own) -> Message:
-    """The message of one event; mints its id."""
-    timestamp_us, duration_ms, trace_id = own
+def encode_tail(fields: EventFields) -> EncodedTail:
+    """Of cleaned fields (`fields.clean`). Raises ValueError for what JSON does not have."""
+    event = {name: value for name, value in fields.items() if value is not None and name in _TAIL}
+    event["success"] = fields["status_code"] < 400
+    return EncodedTail(fields["org_id"].encode("utf-8"), _to_json(event)[1:])
+
+
+def encode_head(timestamp_us: int, duration_ms: float, trace_id: str | None) -> EventHead:
+    """Mints the event's id. Unix microseconds, milliseconds, 32 hex digits.
+
+    Raises ValueError or OverflowError for a time that is none.
+    """
     if not math.isfinite(duration_ms):
         raise ValueError("duration_ms is no number")
     trace = "" if trace_id is None else f'"trace_id":{_to_json(trace_id)},'
-    value = (
+    return (
         f'{{"schema_version":{SCHEMA_VERSION},"id":"{_uuid7(timestamp_us // 1000)}"'
         f',"timestamp":"{rfc3339(timestamp_us)}",{trace}"duration_ms":{duration_ms!r}'
-        f',"producer_id":{_quoted(producer_id)},"seq":{seq},{common.json}'
     )
-    return Message(common.key, value.encode("ascii"))
+
+
+def to_record(event: EncodedEvent, producer_id: str, seq: int) -> ProducerRecord:
+    """The event with its number."""
+    head, tail = event
+    value = f'{head},"producer_id":{_quoted(producer_id)},"seq":{seq},{tail.json}'
+    return ProducerRecord(tail.key, value.encode("ascii"))
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from activity_emit.middleware.types import Facts
 from activity_schemas.event import MAX_COUNT, MAX_DURATION_MS
 
 REDACTED = "[redacted]"
@@ -36,27 +35,7 @@ _HINT = re.compile(
     r"eyj|[spr]k[-_]|gh[opsur]_|github_pat|xox|a[ks]ia|bearer|basic|pass|pwd|secret|token|api|://"
 )
 
-_IDS = (
-    "org_id",
-    "workspace_id",
-    "user_id",
-    "app_id",
-    "endpoint_id",
-    "principal_id",
-    "token_id",
-    "resource_id",
-    "execution_id",
-    "augmentation_id",
-)
-_WORDS = (
-    "trace_id",
-    "principal_type",
-    "token_type",
-    "method",
-    "resource_type",
-    "error_code",
-)
-_ID_LENGTH, _WORD_LENGTH, _PATH_LENGTH = 256, 128, 4096
+_ID_LENGTH, WORD_LENGTH = 256, 128
 _TEXT_LENGTH, _ITEMS, _DEPTH, _METADATA_LENGTH = 2048, 64, 6, 16_384
 
 
@@ -80,6 +59,11 @@ def clean_id(value: Any, length: int = _ID_LENGTH) -> str | None:
     return None if value is None else _clean_id(str(value), length)
 
 
+def clean_word(value: Any) -> str | None:
+    """A word as it is, or None if it is too long for one."""
+    return clean_id(value, WORD_LENGTH)
+
+
 @lru_cache(maxsize=4096)  # orgs, users and workspaces come again and again
 def _clean_id(text: str, length: int) -> str | None:
     if not text or len(text) > length or not text.isprintable():
@@ -92,39 +76,13 @@ def hide_secrets(text: str) -> str:
     return text if _HINT.search(text.lower()) is None else _SECRET_VALUE.sub(REDACTED, text)
 
 
-def clean(facts: Facts) -> Facts | None:
-    """Facts that make a valid event, whatever they were; None without an `org_id`.
-
-    Changes `facts`. Absent and unusable values are dropped, never guessed.
-    """
-    for name in _IDS:
-        if name in facts and (value := clean_id(facts.pop(name))) is not None:
-            facts[name] = value
-    if "org_id" not in facts:
-        return None
-    for name in _WORDS:
-        if name in facts and (value := clean_id(facts.pop(name), _WORD_LENGTH)) is not None:
-            facts[name] = value
-    facts.setdefault("method", "UNKNOWN")
-    facts["status_code"] = min(max(int(facts["status_code"]), 100), 599)
-    facts["duration_ms"] = duration(float(facts["duration_ms"]))
-    facts["path"] = clean_text(facts["path"], _PATH_LENGTH)
-    for name in ("stages_completed", "total_stages"):
-        if name in facts and not _is_count(facts[name], 65535):
-            del facts[name]
-    if "token_usage" in facts:
-        facts["token_usage"] = token_usage(facts["token_usage"])
-    if "metadata" in facts:
-        facts["metadata"] = metadata(facts["metadata"])
-    return facts
-
-
 def duration(milliseconds: float) -> float:
     """As near as an event may have it; of what is no number, 0."""
     return min(max(0.0, milliseconds), MAX_DURATION_MS)
 
 
-def _is_count(value: Any, most: float = math.inf) -> bool:
+def is_count(value: Any, most: float = math.inf) -> bool:
+    """Whether it is a whole number from 0 to `most`."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
@@ -134,8 +92,8 @@ def token_usage(usage: Any) -> dict[str, int]:
         return {}
     cleaned: dict[str, int] = {}
     for name, count in list(usage.items())[:_ITEMS]:
-        key = clean_text(str(name), _WORD_LENGTH)
-        if key and _is_count(count):
+        key = clean_text(str(name), WORD_LENGTH)
+        if key and is_count(count):
             cleaned[key] = min(int(count), MAX_COUNT)
     return cleaned
 
@@ -158,7 +116,7 @@ def clean_json(value: Any, depth: int = 0) -> Any:
         return "..."
     if isinstance(value, Mapping):
         return {
-            clean_text(str(key), _WORD_LENGTH): REDACTED
+            clean_text(str(key), WORD_LENGTH): REDACTED
             if is_secret_key(str(key))
             else clean_json(item, depth + 1)
             for key, item in list(value.items())[:_ITEMS]

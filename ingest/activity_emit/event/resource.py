@@ -3,21 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# Collection in a path -> the word for one of it. `/workspaces/w1` is a workspace, its parameter
-# is `workspace_id`.
-COLLECTIONS: Mapping[str, str] = {
-    "orgs": "org",
-    "workspaces": "workspace",
-    "apps": "app",
-    "endpoints": "endpoint",
-    "augmentations": "augmentation",
-    "users": "user",
-    "tokens": "token",
-}
+from activity_emit.rules import COLLECTIONS
 
 
 @dataclass(slots=True)
-class Place:
+class ResourcePath:
     """`ids`: parameter name -> id; `resource_*`: deepest collection; `verb`: what follows it."""
 
     ids: dict[str, str] = field(default_factory=dict)
@@ -26,14 +16,14 @@ class Place:
     verb: str | None = None
 
 
-def locate(
+def resolve(
     path: str,
     params: Mapping[str, str],
     *,
     routed: bool,
     root_path: str = "",
     collections: Mapping[str, str] = COLLECTIONS,
-) -> Place:
+) -> ResourcePath:
     """Read the place off a request's path and its route's parameters.
 
     `routed`: a route took the request, so a segment is an id only if the route says so
@@ -45,7 +35,7 @@ def locate(
     if root_path and path.startswith(root_path):
         path = path[len(root_path) :]
     named = set(params.values()) if routed and params else None
-    place = Place()
+    place = ResourcePath()
     segments = [segment for segment in path.split("/") if segment]
     position = 0
     while position < len(segments):

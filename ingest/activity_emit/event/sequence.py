@@ -30,7 +30,7 @@ _COUNTERS = 5 * 8  # bytes; the producer_id follows
 _SIZE = 512
 
 
-class Tally:
+class SequenceCounters:
     """One sequence of numbers. `counters` may be written by any thread, each place by one side."""
 
     __slots__ = ("_handle", "_map", "counters", "path", "producer_id")
@@ -47,7 +47,7 @@ class Tally:
             self.producer_id = self._map[_COUNTERS:].rstrip(b"\0").decode("utf-8")
 
     @classmethod
-    def create(cls, folder: Path, spool: Path, producer_id: str) -> "Tally":
+    def create(cls, folder: Path, spool: Path, producer_id: str) -> "SequenceCounters":
         """The producer whose spool lies in the directory `spool`; in memory of its own where
         `folder` cannot be used."""
         with contextlib.suppress(OSError):
@@ -65,7 +65,7 @@ class Tally:
         return cls()
 
     @classmethod
-    def inherited(cls, path: str, descriptor: int) -> "Tally":
+    def inherited(cls, path: str, descriptor: int) -> "SequenceCounters":
         """The service's own, in its forwarder."""
         return cls(Path(path), os.fdopen(descriptor, "r+b", buffering=0))
 
@@ -80,7 +80,7 @@ class Tally:
         accepted, dropped, *not_ours = self.counters
         return max(0, accepted + dropped - sum(not_ours))
 
-    def follow(self, before: "Tally", queue: Sized, taken: int, dropped: int) -> None:
+    def follow(self, before: "SequenceCounters", queue: Sized, taken: int, dropped: int) -> None:
         """All counting is here from now on. A sequence ends, and this one begins with what is in
         the queue, `taken` events that were, and what is turned away after the first `dropped`."""
         # Other threads count meanwhile, and append. Python hands over to them after calls and in
@@ -115,7 +115,7 @@ class Tally:
             self._handle.close()
 
 
-def unclosed(folder: Path, spool: Path) -> Iterator[Tally]:
+def unclosed(folder: Path, spool: Path) -> Iterator[SequenceCounters]:
     """Those whose worker and forwarder are dead, each locked for the caller."""
     with contextlib.suppress(OSError):
         _make(folder)
@@ -126,7 +126,7 @@ def unclosed(folder: Path, spool: Path) -> Iterator[Tally]:
                     handle.close()
                     path.unlink(missing_ok=True)
                     continue
-                tally = Tally(path, handle)
+                tally = SequenceCounters(path, handle)
                 if tally.next_seq > 0:
                     yield tally
                 else:

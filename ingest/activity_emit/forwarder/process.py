@@ -8,17 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Self
 
-from activity_emit.forwarder.framing import frame
+from activity_emit.forwarder.packets import packet_of, send, socket_pair
 
-_BUFFER = 1 << 20  # bytes on their way to the forwarder
 _START_S = 20.0
 _POLL_S = 0.5
 _GRACE_S = 3.0
 
 
-class Child:
+class ForwarderProcess:
     """A forwarder that has reported. `socket` never blocks: to try costs less than to ask first."""
 
     def __init__(self, ours: socket.socket, process: "subprocess.Popen[bytes]") -> None:
@@ -29,16 +28,17 @@ class Child:
     def start(
         cls,
         program: Sequence[str],
-        config: dict[str, Any],
+        config: bytes,
         hurry: Callable[[], float],
         inherit: Sequence[int] = (),
     ) -> Self:
-        """`program`: what `python -m` runs. `hurry`: the monotonic time by which there is no more
-        use for it. `inherit`: descriptors that it gets as they are. Raises OSError."""
-        ours, theirs = socket.socketpair()
+        """Blocks until it has reported, for at most 20 seconds. Raises OSError if it does not.
+
+        `program`: what `python -m` runs. `config`: its first packet. `hurry`: the monotonic time by
+        which there is no more use for it. `inherit`: descriptors that it gets as they are.
+        """
+        ours, theirs = socket_pair()
         with theirs:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
             try:
                 process = subprocess.Popen(
                     [sys.executable, "-m", *program, str(theirs.fileno())],
@@ -55,7 +55,7 @@ class Child:
                 raise
         try:
             ours.settimeout(_POLL_S)
-            ours.sendall(frame(config))
+            send(ours, config)
             _await_report(ours, hurry)
         except OSError:
             ours.close()
@@ -90,7 +90,8 @@ class Child:
         """No more comes: it publishes what it has within `within_s`, and ends."""
         with contextlib.suppress(OSError):
             self.socket.settimeout(_POLL_S)
-            self.socket.sendall(frame(float(within_s)))
+            send(self.socket, packet_of(float(within_s)))
+        with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
         try:
             self._process.wait(max(0.0, stop_by - time.monotonic()) + _GRACE_S)

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from activity_emit.event.describe import snapshot
-from activity_emit.logs import Notices
+from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.principal import PrincipalResolver, from_scope
+from activity_emit.middleware.snapshot import capture
 from activity_emit.middleware.types import ASGIApp, Message, Receive, Scope, Send
 from activity_emit.middleware.websocket import Connection
 from activity_emit.protocol import Publisher
@@ -41,7 +41,7 @@ class ActivityMiddleware:
         self._publish = self.publisher.publish
         self._done = self._hand_over
         self._commit = self._stored if self.publisher.before_response else None
-        self._notices = Notices()
+        self._notices = RateLimitedLogger()
         self._open: set[Exchange] = set()
         kinds = {"http", "websocket"} if self.settings.websockets else {"http"}
         self._kinds = frozenset(kinds if self.settings.enabled else ())
@@ -76,7 +76,7 @@ class ActivityMiddleware:
 
     def _hand_over(self, exchange: Exchange) -> None:
         try:
-            self._publish(snapshot(exchange, self._principal, self.settings))
+            self._publish(capture(exchange, self._principal, self.settings))
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
 
@@ -88,7 +88,7 @@ class ActivityMiddleware:
             loop.call_soon_threadsafe(stored.set)
 
         try:
-            draft = snapshot(exchange, self._principal, self.settings)
+            draft = capture(exchange, self._principal, self.settings)
             if self._publish(draft, tell):
                 async with asyncio.timeout(_COMMIT_S):
                     await stored.wait()

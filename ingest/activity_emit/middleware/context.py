@@ -39,7 +39,7 @@ class ActivityContext:
     ) -> None:
         """Add facts. `metadata` and `token_usage` are merged by key, the others replaced.
 
-        Facts count until the response's last byte; later ones come too late for the event.
+        EventFields count until the response's last byte; later ones come too late for the event.
         """
         facts = self.facts
         for name, value in (

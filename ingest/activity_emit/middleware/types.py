@@ -8,7 +8,3 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-# The facts of one event by the field names of `activity_schemas.event.ActivityEvent`, without `id`,
-# `producer_id` and `seq`: those the publisher mints.
-Facts = dict[str, Any]

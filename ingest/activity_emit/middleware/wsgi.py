@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from activity_emit.event.describe import snapshot
-from activity_emit.logs import Notices
+from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.principal import Principal
+from activity_emit.middleware.snapshot import capture
 from activity_emit.middleware.types import Message
 from activity_emit.protocol import Publisher
 from activity_emit.publisher import KafkaPublisher
@@ -47,7 +47,7 @@ class ActivityWSGIMiddleware:
         self.settings = settings or EmitSettings()
         self.publisher = publisher or KafkaPublisher(emit=self.settings)
         self._principal = principal
-        self._notices = Notices()
+        self._notices = RateLimitedLogger()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -78,7 +78,7 @@ class ActivityWSGIMiddleware:
 
     def _hand_over(self, exchange: Exchange, environ: Environ) -> None:
         try:
-            draft = snapshot(exchange, lambda _: self._principal(environ), self.settings)
+            draft = capture(exchange, lambda _: self._principal(environ), self.settings)
             self.publisher.publish(draft)
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)

@@ -62,8 +62,8 @@ while True:
                 os.kill(int(forwarder), signal.SIGKILL)
             process.send_signal(signal.SIGKILL)
         relay.open = True
-        with publisher(relay.address, topic, tmp_path, worker) as heir:
-            await until(lambda: heir.counts().published == 500)
+        with publisher(relay.address, topic, tmp_path, worker) as successor:
+            await until(lambda: successor.counts().published == 500)
     records = await read(kafka_bootstrap, topic, 500)
     assert all(record.headers == ((RESENT_HEADER, b"1"),) for record in records)
     assert [json.loads(record.value)["seq"] for record in records] == list(range(500))

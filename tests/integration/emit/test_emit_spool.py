@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from activity_emit.delivery.outbox import Outbox
-from activity_emit.event.encode import Message
-from activity_emit.logs import Notices
-from activity_emit.metrics import Counts
-from activity_spool.spool import Spool, SpoolUnavailable, open_spool, orphans
+from activity_emit.event.encode import ProducerRecord
+from activity_emit.logs import RateLimitedLogger
+from activity_emit.metrics import PublisherMetrics
+from activity_spool.spool import Spool, SpoolError, open_spool, orphans
 
 MIB = 1 << 20
 
 
-def message(number: int) -> Message:
-    return Message(b"o1", b'{"org_id":"o1","seq":%d}' % number)
+def message(number: int) -> ProducerRecord:
+    return ProducerRecord(b"o1", b'{"org_id":"o1","seq":%d}' % number)
 
 
-def outbox(spool: Spool | None, memory: int = 10) -> tuple[Outbox, Counts]:
-    counts = Counts()
-    return Outbox(spool, memory, counts, Notices()), counts
+def outbox(spool: Spool | None, memory: int = 10) -> tuple[Outbox, PublisherMetrics]:
+    counts = PublisherMetrics()
+    return Outbox(spool, memory, counts, RateLimitedLogger()), counts
 
 
 def test_rows_come_back_in_order_and_a_deleted_one_does_not(tmp_path: Path) -> None:
@@ -93,14 +93,14 @@ def test_a_worker_killed_outright_leaves_what_it_committed(tmp_path: Path) -> No
 
 def test_a_directory_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolUnavailable, match="file"):
+    with pytest.raises(SpoolError, match="file"):
         open_spool(tmp_path / "file" / "spool", "w1", MIB)
 
 
 def test_a_damaged_file_is_one_clear_error_and_its_lock_is_free_again(tmp_path: Path) -> None:
     (tmp_path / "w1.spool").write_bytes(b"not a database" * 1000)
     for _ in range(2):
-        with pytest.raises(SpoolUnavailable, match="not a database"):
+        with pytest.raises(SpoolError, match="not a database"):
             open_spool(tmp_path, "w1", MIB)
     assert list(orphans(tmp_path, MIB)) == []
 
@@ -113,7 +113,7 @@ def test_what_an_orphan_holds_is_sent_as_resent_and_then_forgotten(tmp_path: Pat
     box.add([message(9)])
     box.adopt(tmp_path, MIB)
     batches = box.head(100)
-    assert [(batch.resent, batch.messages) for batch in batches] == [
+    assert [(batch.resent, batch.records) for batch in batches] == [
         (False, [message(9)]),
         (True, [message(0), message(1), message(2)]),
     ]
@@ -126,10 +126,10 @@ def test_more_than_the_window_waits_on_disk_and_not_in_memory(tmp_path: Path) ->
     box, _ = outbox(open_spool(tmp_path, "w1", MIB))
     for flush in range(100):
         assert box.add([message(flush * 100 + n) for n in range(100)])
-    seen: list[Message] = []
+    seen: list[ProducerRecord] = []
     while batches := box.head(1000):
         assert box._events <= 2100 + 20 * 100
-        seen += [item for batch in batches for item in batch.messages]
+        seen += [item for batch in batches for item in batch.records]
         box.done(batches)
     assert seen == [message(n) for n in range(10_000)]
     assert box.waiting() == (0, 0)
@@ -146,7 +146,7 @@ def test_a_disk_that_fails_is_replaced_by_memory_up_to_its_bound(tmp_path: Path)
     assert not box.has_room()
     assert not box.add([message(3)])
     assert counts.spool_errors == 3
-    assert [item for batch in box.head(10) for item in batch.messages] == [message(1), message(2)]
+    assert [item for batch in box.head(10) for item in batch.records] == [message(1), message(2)]
     spool._db.execute("PRAGMA query_only = OFF")
     box.done(box.head(10))
     assert box.add([message(4)])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from activity_consume.batching.accumulator import Intake
 from activity_consume.batching.batch import Batch, Source
 from activity_consume.batching.dedup import IdWindow
-from activity_consume.batching.rows import RESENT_HEADER
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.validate import Reason
+from activity_kafka.headers import RESENT_HEADER
 from activity_schemas.uuid7 import uuid7
 from tests.support.odd_messages import NOW, odd
 from tests.support.records import Message

@@ -18,7 +18,7 @@ from activity_consume.validation.validate import (
     Rejected,
     judge,
 )
-from activity_emit.event.encode import encode, shared
+from activity_emit.event.encode import EncodedEvent, encode_head, encode_tail, to_record
 from activity_schemas.event import ActivityEvent
 from tests.support.any_event import any_event
 from tests.support.odd_messages import NOW, ODD, odd
@@ -50,7 +50,8 @@ def test_our_own_producers_take_the_good_path() -> None:
         **{"stages_completed": 1, "token_usage": {"input": 1, "total": 3}},
         "metadata": {"stages": [{"name": "a"}], "note": "line\nend"},
     }
-    message = encode(shared(facts), "demo-1", 7, (1_767_322_800_000_000, 1.5, None))
+    head = encode_head(1_767_322_800_000_000, 1.5, None)
+    message = to_record(EncodedEvent(head, encode_tail(facts)), "demo-1", 7)
     verdict = judge(message.value, LATEST)
     assert isinstance(verdict, Accepted)
     assert verdict.value == message.value

@@ -6,9 +6,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_consume.batching.rows import RESENT_HEADER, Chunk, Row, halves
+from activity_consume.batching.rows import Chunk, Row, halves
 from activity_consume.validation.bulk import plain
 from activity_consume.validation.validate import Accepted, judge
+from activity_kafka.headers import RESENT_HEADER
 from activity_schemas.event import ActivityEvent
 from tests.support.any_event import any_event
 from tests.support.odd_messages import NOW, ODD, odd

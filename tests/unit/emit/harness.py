@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from activity_emit import ActivityMiddleware, EmitSettings
-from activity_emit.event.builder import Builder, Hook
+from activity_emit.event.builder import Builder
 from activity_emit.event.draft import Committed, Draft
-from activity_emit.event.encode import Message as KafkaMessage
-from activity_emit.event.sequence import Tally
-from activity_emit.logs import Notices
-from activity_emit.metrics import Counts
+from activity_emit.event.encode import ProducerRecord
+from activity_emit.event.encoder import EventEncoder, Hook
+from activity_emit.event.numbering import Numbering
+from activity_emit.event.sequence import SequenceCounters
+from activity_emit.logs import RateLimitedLogger
+from activity_emit.metrics import PublisherMetrics
 from activity_emit.middleware.types import ASGIApp, Message, Receive, Scope, Send
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
@@ -71,19 +73,17 @@ def builder_of(
     queue: "deque[Draft | Committed]",
     settings: EmitSettings | None = None,
     *,
-    producer_id: str = "p",
     hook: Hook | None = None,
-    counts: Counts | None = None,
-    tally: Tally | None = None,
+    metrics: PublisherMetrics | None = None,
+    numbering: Numbering | None = None,
 ) -> Builder:
+    metrics = metrics or PublisherMetrics()
     return Builder(
         queue=queue,
-        producer_id=producer_id,
-        settings=settings or EmitSettings(),
-        hook=hook,
-        counts=counts or Counts(),
-        notices=Notices(),
-        tally=tally or Tally(),
+        encoder=EventEncoder(settings or EmitSettings(), hook),
+        numbering=numbering or Numbering("p", metrics, SequenceCounters()),
+        metrics=metrics,
+        log=RateLimitedLogger(),
     )
 
 
@@ -93,10 +93,12 @@ def built(
     *,
     producer_id: str = "p",
     hook: Hook | None = None,
-    counts: Counts | None = None,
-) -> list[KafkaMessage]:
+    counts: PublisherMetrics | None = None,
+) -> list[ProducerRecord]:
     """The messages of all drafts in the queue."""
-    builder = builder_of(queue, settings, producer_id=producer_id, hook=hook, counts=counts)
+    metrics = counts or PublisherMetrics()
+    numbering = Numbering(producer_id, metrics, SequenceCounters())
+    builder = builder_of(queue, settings, hook=hook, metrics=metrics, numbering=numbering)
     return builder.take(len(queue))[0]
 
 

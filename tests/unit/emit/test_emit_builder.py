@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activity_emit.event.builder import Hook
-from activity_emit.event.draft import Draft, Snapshot
-from activity_emit.metrics import Counts
+from activity_emit.event.draft import Draft, RequestDraft
+from activity_emit.event.encoder import Hook
+from activity_emit.metrics import PublisherMetrics
 from activity_schemas.event import ActivityEvent
 from tests.unit.emit.harness import built
 
@@ -24,7 +24,7 @@ _PRINCIPALS = (
 _WORDS = st.sampled_from(["acme", "evil", "7"])
 
 snapshots = st.builds(
-    Snapshot,
+    RequestDraft,
     timestamp_us=st.integers(1_700_000_000_000_000, 1_700_000_000_000_002),
     method=st.sampled_from(["GET", "POST", "OPTIONS"]),
     path=st.builds(
@@ -45,8 +45,10 @@ snapshots = st.builds(
 )
 
 
-def events(drafts: Sequence[Draft], hook: Hook | None) -> tuple[list[dict[str, Any]], Counts]:
-    counts = Counts()
+def events(
+    drafts: Sequence[Draft], hook: Hook | None
+) -> tuple[list[dict[str, Any]], PublisherMetrics]:
+    counts = PublisherMetrics()
     messages = built(deque(drafts), producer_id='p"1', hook=hook, counts=counts)
     for message in messages:
         event = ActivityEvent.model_validate_json(message.value)
@@ -55,7 +57,7 @@ def events(drafts: Sequence[Draft], hook: Hook | None) -> tuple[list[dict[str, A
 
 
 @given(st.lists(snapshots, max_size=12))
-def test_events_are_what_they_are_when_each_is_described_alone(seen: list[Snapshot]) -> None:
+def test_events_are_what_they_are_when_each_is_described_alone(seen: list[RequestDraft]) -> None:
     drafts = [tuple(one) for one in seen]
     found, counts = events(drafts, None)
     alone, counts_alone = events(drafts, lambda facts: facts)  # a hook: nothing is remembered

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from activity_emit import ActivityMiddleware, Principal, Rule, activity
-from activity_emit.metrics import Counts, prometheus
+from activity_emit.metrics import PublisherMetrics, prometheus
 from activity_emit.middleware.types import Message, Receive, Scope, Send
 from tests.unit.emit.harness import (
     END,
@@ -181,7 +181,7 @@ async def test_lifespan_starts_and_stops_the_publisher() -> None:
 
 
 def test_numbers_as_prometheus_text() -> None:
-    text = prometheus(Counts(published=3, spooled=9))
+    text = prometheus(PublisherMetrics(published=3, spooled=9))
     assert "# TYPE activity_emit_published_events_total counter\n" in text
     assert "activity_emit_published_events_total 3\n" in text
     assert "activity_emit_spooled_bytes 9\n" in text

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from activity_consume.validation.validate import Accepted, judge
 from activity_emit.event import redact
-from activity_emit.event.describe import plain
-from activity_emit.event.draft import Snapshot
-from activity_emit.metrics import Counts
-from activity_emit.middleware.types import Facts
+from activity_emit.event.draft import RequestDraft
+from activity_emit.event.fields import EventFields, plain
+from activity_emit.metrics import PublisherMetrics
 from activity_emit.settings import EmitSettings
 from activity_schemas.event import ActivityEvent
 from tests.support.records import FAR
@@ -23,14 +22,16 @@ SETTINGS = EmitSettings(rules=(), query_allow=frozenset({"limit"}))
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
 
 
-def built(draft: Snapshot | Facts, hook: Any = None, counts: Counts | None = None) -> list[bytes]:
+def built(
+    draft: RequestDraft | EventFields, hook: Any = None, counts: PublisherMetrics | None = None
+) -> list[bytes]:
     plain_draft = draft if isinstance(draft, dict) else tuple(draft)
     messages = emit_harness.built(deque([plain_draft]), SETTINGS, hook=hook, counts=counts)
     return [message.value for message in messages]
 
 
-def seen(path: str = "/orgs/o1", added: Facts | None = None, **changes: Any) -> Snapshot:
-    snapshot = Snapshot(
+def seen(path: str = "/orgs/o1", added: EventFields | None = None, **changes: Any) -> RequestDraft:
+    snapshot = RequestDraft(
         timestamp_us=1_790_000_000_000_000,
         method="GET",
         path=path,
@@ -88,9 +89,9 @@ def test_any_request_gives_a_valid_event_or_none(
     status: int,
     principal: tuple[str | None, ...] | None,
     seen_too: dict[str, Any],
-    added: Facts,
+    added: EventFields,
 ) -> None:
-    counts = Counts()
+    counts = PublisherMetrics()
     draft = seen(path, added, status_code=status, principal=principal, **seen_too)
     for value in built(draft, counts=counts):
         assert b"\n" not in value
@@ -187,7 +188,7 @@ def test_an_id_that_is_too_long_is_absent_and_not_cut() -> None:
 
 
 def test_without_an_org_nothing_is_recorded() -> None:
-    counts = Counts()
+    counts = PublisherMetrics()
     assert built(seen("/apps/a1"), counts=counts) == []
     assert counts.ignored == 1
 
@@ -207,7 +208,7 @@ def test_objects_are_named_by_type_and_never_shown() -> None:
 
 
 def test_the_hook_has_the_last_word_and_cannot_make_an_event_invalid() -> None:
-    def hook(facts: Facts) -> Facts:
+    def hook(facts: EventFields) -> EventFields:
         return {**facts, "path": "/hidden\x00", "user_id": "u" * 999}
 
     (value,) = built(seen(principal=("u1", None, None, None, None, None)), hook)
@@ -218,10 +219,10 @@ def test_the_hook_has_the_last_word_and_cannot_make_an_event_invalid() -> None:
 def test_a_hook_that_raises_drops_the_event_and_its_text_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def hook(facts: Facts) -> Facts:
+    def hook(facts: EventFields) -> EventFields:
         raise ValueError("swordfish")
 
-    counts = Counts()
+    counts = PublisherMetrics()
     assert built(seen(), hook, counts) == []
     assert counts.failed == 1
     assert "ValueError" in caplog.text

@@ -21,7 +21,8 @@ from tests.support.records import FAR
 Json = dict[str, Any]
 SCHEMA: Json = json.loads(
     Path(activity_schemas.__file__)
-    .with_name("activity-event.v1.schema.json")
+    .parents[1]
+    .joinpath("activity-event.v1.schema.json")
     .read_text(encoding="utf-8")
 )
 VALID = Draft202012Validator(SCHEMA).is_valid

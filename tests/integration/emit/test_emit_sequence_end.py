@@ -91,9 +91,9 @@ async def test_the_next_worker_shows_how_many_are_gone(
 ) -> None:
     spool = tmp_path / "spool"
     await killed(spool, worker)
-    with publisher(spool, worker) as heir:
-        heir.record(org_id="o1", action="read")
-        heir.record(org_id="o1", action="read")
+    with publisher(spool, worker) as successor:
+        successor.record(org_id="o1", action="read")
+        successor.record(org_id="o1", action="read")
         await until(lambda: len(events_of(spool)) == 12)
         await until(lambda: len(left(tallies)) == 1)  # its own
     found = events_of(spool)
@@ -109,8 +109,8 @@ async def test_a_forked_child_that_lives_on_does_not_hide_it(tmp_path: Path, tal
     spool = tmp_path / "spool"
     pid = await killed(spool, "process", "fork")
     try:
-        with publisher(spool) as heir:
-            heir.record(org_id="o1", action="read")
+        with publisher(spool) as successor:
+            successor.record(org_id="o1", action="read")
             await until(lambda: len(events_of(spool)) == 11)
     finally:
         os.killpg(pid, signal.SIGKILL)  # the child, in the dead one's session
@@ -174,8 +174,8 @@ async def test_what_the_full_spool_refused_last_shows_by_the_next_worker(
         events.record(org_id="o1", action="create")
     await until(lambda: events.counts().spool_full == 3)
     events.stop()
-    with publisher(spool, worker) as heir:
-        heir.record(org_id="o1", action="read")
+    with publisher(spool, worker) as successor:
+        successor.record(org_id="o1", action="read")
         await until(lambda: len(events_of(spool)) == 1)
     assert [one["seq"] for one in events_of(spool)] == [3]
 
@@ -199,8 +199,8 @@ async def test_what_is_half_written_is_removed(tmp_path: Path, tallies: Path) ->
     await killed(spool, "thread")
     [tally] = left(tallies)
     os.truncate(tally, 0)
-    with publisher(spool) as heir:
-        heir.record(org_id="o1", action="read")
+    with publisher(spool) as successor:
+        successor.record(org_id="o1", action="read")
         await until(lambda: len(events_of(spool)) == 11)
     assert [one["seq"] for one in events_of(spool) if one["action"] == "read"] == [0]
     assert not left(tallies)

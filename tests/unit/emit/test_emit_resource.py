@@ -3,15 +3,16 @@
 import pytest
 
 from activity_emit.event.action import action_of
-from activity_emit.event.resource import COLLECTIONS, locate
+from activity_emit.event.resource import resolve
 from activity_emit.event.trace import trace_id
+from activity_emit.rules import COLLECTIONS
 from activity_schemas.event import Action
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 
 
 def test_ids_come_from_the_route_and_the_resource_is_the_deepest_collection() -> None:
-    place = locate(
+    place = resolve(
         "/v1/orgs/acme/workspaces/w1/apps/a1/endpoints/e1/execute",
         {"org_id": "acme", "workspace_id": "w1", "app_id": "a1", "endpoint_id": "e1"},
         routed=True,
@@ -26,42 +27,42 @@ def test_ids_come_from_the_route_and_the_resource_is_the_deepest_collection() ->
 
 
 def test_without_a_route_the_known_collection_names_decide() -> None:
-    place = locate("/v1/orgs/acme/workspaces/w1/nothing/here", {}, routed=False)
+    place = resolve("/v1/orgs/acme/workspaces/w1/nothing/here", {}, routed=False)
     assert place.ids == {"org_id": "acme", "workspace_id": "w1"}
     assert (place.resource_type, place.resource_id) == ("workspace", "w1")
 
 
 def test_a_literal_segment_of_a_route_is_no_id() -> None:
-    place = locate("/v1/orgs/acme/users/me", {"org_id": "acme"}, routed=True)
+    place = resolve("/v1/orgs/acme/users/me", {"org_id": "acme"}, routed=True)
     assert place.ids == {"org_id": "acme"}
     assert (place.resource_type, place.resource_id, place.verb) == ("user", None, "me")
 
 
 def test_a_collection_without_an_id_is_the_resource_being_created() -> None:
-    place = locate("/v1/orgs/acme/workspaces", {"org_id": "acme"}, routed=True)
+    place = resolve("/v1/orgs/acme/workspaces", {"org_id": "acme"}, routed=True)
     assert (place.resource_type, place.resource_id, place.verb) == ("workspace", None, None)
 
 
 def test_parameters_alone_are_enough() -> None:
-    place = locate("/t/acme/w1/do", {"org_id": "acme", "workspace_id": "w1"}, routed=True)
+    place = resolve("/t/acme/w1/do", {"org_id": "acme", "workspace_id": "w1"}, routed=True)
     assert place.ids == {"org_id": "acme", "workspace_id": "w1"}
     assert (place.resource_type, place.resource_id) == ("workspace", "w1")
 
 
 def test_words_in_the_root_path_are_not_collections() -> None:
-    place = locate("/apps/shop/orgs/acme", {}, routed=False, root_path="/apps/shop")
+    place = resolve("/apps/shop/orgs/acme", {}, routed=False, root_path="/apps/shop")
     assert place.ids == {"org_id": "acme"}
 
 
 def test_a_service_may_add_collections() -> None:
     collections = {**COLLECTIONS, "invoices": "invoice"}
-    place = locate("/orgs/acme/invoices/7", {}, routed=False, collections=collections)
+    place = resolve("/orgs/acme/invoices/7", {}, routed=False, collections=collections)
     assert (place.resource_type, place.resource_id) == ("invoice", "7")
 
 
 @pytest.mark.parametrize("path", ["", "/", "//", "/orgs", "/orgs/", "///orgs///", "orgs//"])
 def test_odd_paths_have_no_ids(path: str) -> None:
-    assert locate(path, {}, routed=False).ids == {}
+    assert resolve(path, {}, routed=False).ids == {}
 
 
 @pytest.mark.parametrize(

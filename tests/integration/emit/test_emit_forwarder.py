@@ -4,13 +4,21 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from activity_emit import KafkaPublisher
-from tests.integration.emit.harness import DEADLINE_S, publisher, read, until
+from tests.integration.emit.harness import (
+    DEADLINE_S,
+    environment,
+    publisher,
+    read,
+    spooled,
+    until,
+)
 
 
 async def ready(events: KafkaPublisher) -> int:
@@ -92,3 +100,56 @@ async def test_to_be_stopped_at_once_is_no_error_of_the_forwarder(
     await ready(events)
     await asyncio.to_thread(events.stop, 0)
     assert capfd.readouterr().err == ""
+
+
+# One draft that is larger than any packet, and many that are together.
+LARGE = """
+import sys, time
+from pathlib import Path
+from activity_emit import EmitSettings, KafkaPublisher, KafkaSettings, SpoolSettings
+{before}
+events = KafkaPublisher(
+    KafkaSettings(bootstrap_servers="127.0.0.1:1"),
+    EmitSettings(worker="process", stop_timeout_s=0), SpoolSettings(dir=Path(sys.argv[1])),
+)
+events.record(org_id="o1", action="create", path="/first")
+give_up = time.monotonic() + 30
+while not events.metrics().spooled and time.monotonic() < give_up:
+    pass
+for number in range(300):
+    events.record(org_id="o1", action="create", path="/" + 1_000 * "x", metadata={{"n": number}})
+events.record(org_id="o1", action="create", path="/" + 3_000_000 * "x")
+for number in range(300):
+    events.record(org_id="o1", action="create", path="/last")
+print(events.forwarder_pid, flush=True)
+events.stop(20)
+"""
+
+
+async def emitted(directory: Path, before: str = "") -> tuple[str, list[dict[str, object]]]:
+    """What a service says of its forwarder, and the events in its spool in the end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", LARGE.format(before=before), str(directory)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
+    )
+    said, complaints = await asyncio.wait_for(process.communicate(), 2 * DEADLINE_S)
+    assert process.returncode == 0, complaints
+    return said.decode().strip(), [json.loads(line) for line in spooled(directory) or []]
+
+
+async def test_what_is_larger_than_a_packet_arrives_whole_and_in_order(tmp_path: Path) -> None:
+    said, events = await emitted(tmp_path)
+    assert int(said) > 0
+    assert [event["seq"] for event in events] == list(range(602))
+    assert len(str(events[301]["path"])) == 4096  # the schema's limit, by the forwarder
+
+
+@pytest.mark.parametrize("missing", ["socket.SOCK_SEQPACKET", "os.memfd_create"])
+async def test_on_a_system_without_such_packets_the_thread_does_the_work(
+    tmp_path: Path, missing: str
+) -> None:
+    said, events = await emitted(tmp_path, f"import os, socket\ndel {missing}")
+    assert said == "None"
+    assert [event["seq"] for event in events] == list(range(602))

@@ -1,0 +1,39 @@
+"""Where the spools lie; known to the service that writes them and to a consumer that reads them."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_tally_dir() -> Path:
+    """Below `/dev/shm`, one for each user."""
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    return Path(f"/dev/shm/activity-{user}")  # noqa: S108 - made with 0700, and its owner is checked
+
+
+class SpoolSettings(BaseSettings):
+    """Where events wait for Kafka. Variables: `ACTIVITY_SPOOL_DIR`, `ACTIVITY_SPOOL_MAX_BYTES`, ...
+
+    On by default, in the user's state directory: a middleware that loses events when a broker
+    restarts is not worth having, and nobody sets a variable before the first outage. Where the
+    directory cannot be written (read-only container), memory alone is used and the log says so.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ACTIVITY_SPOOL_", frozen=True)
+
+    enabled: bool = True
+    dir: Path = Field(default_factory=lambda: default_spool_dir(os.environ))
+    max_bytes: int = Field(default=1 << 30, ge=1)  # per worker process
+    # Where the numbers of events outlive a process; of this machine, and no disk (see
+    # activity_emit/event/sequence.py).
+    tally_dir: Path = Field(default_factory=default_tally_dir)
+    before_response: bool = False  # commit before the response's last byte is sent
+
+
+def default_spool_dir(environ: "os._Environ[str] | dict[str, str]") -> Path:
+    """`$XDG_STATE_HOME/activity/spool`, by default below `~/.local/state`."""
+    state_home = environ.get("XDG_STATE_HOME")
+    base = Path(state_home) if state_home else Path("~/.local/state").expanduser()
+    return base / "activity" / "spool"
