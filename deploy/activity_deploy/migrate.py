@@ -200,7 +200,10 @@ async def _run(settings: ClickHouseSettings) -> list[str]:
         raise MigrationError("ACTIVITY_CLICKHOUSE_URL is not http://host:port or https://...")
     try:
         client = await clickhouse_connect.get_async_client(
-            dsn=settings.url, interface=url.scheme, autogenerate_session_id=False
+            dsn=settings.url,
+            interface=url.scheme,
+            autogenerate_session_id=False,
+            **settings.login(),
         )
     except OperationalError as error:
         raise MigrationError(

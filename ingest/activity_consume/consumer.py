@@ -167,6 +167,7 @@ class Service:
     async def _open_clickhouse(self) -> AsyncClient:
         return await clickhouse_connect.get_async_client(
             dsn=self._clickhouse.url,
+            **self._clickhouse.login(),
             database=self._clickhouse.database,
             # Several queries run on one client at once.
             autogenerate_session_id=False,

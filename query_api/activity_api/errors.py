@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from activity_api.auth.tokens import READ, KeysUnavailable
+from activity_api.auth.caller import READ, KeysUnavailable
 from activity_api.clickhouse.client import ClientGone, TooLarge, Unavailable
 from activity_api.endpoints.rate_limit import LimitExceeded
 from activity_api.responses import NOT_KEPT

@@ -1,18 +1,18 @@
 """Settings of the read API: environment variables with the prefix `ACTIVITY_`, or arguments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from jwt.algorithms import get_default_algorithms
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from activity_api.verification_key import ALGORITHMS, verification_key
+from activity_settings.files import FileSettings
 
 _Settings = TypeVar("_Settings", bound=BaseSettings)
 
 _SHORTEST_CURSOR_KEY = 32  # bytes
-# RFC 8725 §3.2: `none` is no algorithm.
-_ALGORITHMS = frozenset(get_default_algorithms()) - {"none"}
 
 
 class SettingsError(Exception):
@@ -31,14 +31,16 @@ class ServerSettings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)  # processes that share the port
 
 
-class ClickHouseSettings(BaseSettings):
-    """Where the events are. `url` may carry user and password."""
+class ClickHouseSettings(FileSettings):
+    """Where the events are. `url` may carry user and password; `password` may be in a file."""
 
     model_config = SettingsConfigDict(
         env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True, env_ignore_empty=True
     )
 
-    url: str = "http://127.0.0.1:8123"
+    url: str = Field(default="http://127.0.0.1:8123", repr=False)  # may hold a password
+    user: str | None = None
+    password: SecretStr | None = None
     database: str = "activity"
     # Queries at the same time, per worker; more wait for their turn here, where it costs nothing.
     connections: int = Field(default=16, ge=1)
@@ -59,6 +61,13 @@ class ClickHouseSettings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be like http://user:password@host:8123")
         return value
+
+    def login(self) -> dict[str, Any]:
+        """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
+        login = {} if self.user is None else {"username": self.user}
+        if self.password is not None:
+            login["password"] = self.password.get_secret_value()
+        return login
 
 
 class KafkaSettings(BaseSettings):
@@ -95,8 +104,9 @@ class LimitSettings(BaseSettings):
     concurrent: int = Field(default=64, ge=1)
 
 
-class TokenSettings(BaseSettings):
-    """How bearer tokens are signed: one `key` (HMAC secret or public key in PEM), or a JWKS."""
+class TokenSettings(FileSettings):
+    """How bearer tokens are signed: one `key` (HMAC secret or public key in PEM), or a JWKS, by its
+    own URL or found from the issuer's."""
 
     model_config = SettingsConfigDict(
         env_prefix="ACTIVITY_JWT_", frozen=True, env_ignore_empty=True
@@ -108,34 +118,59 @@ class TokenSettings(BaseSettings):
     audience: str = "activity"
     key: SecretStr | None = None
     jwks_url: str | None = None
+    # Keys this old are fetched again, while the old ones serve.
+    jwks_refresh_s: float = Field(default=300, gt=0)
+    # Between two fetches, however many unknown key ids are asked for.
+    jwks_min_interval_s: float = Field(default=30, ge=1)
+    # So long the kept keys serve while the issuer is away. A key that the issuer has withdrawn
+    # serves as long, too, if nobody can be asked.
+    jwks_max_stale_s: float = Field(default=86_400, ge=60)
+    # How far the issuer's clock may be off, for exp, nbf and iat.
+    leeway_s: float = Field(default=0, ge=0, le=600)
+    # Since `iat`; None: as long as `exp` says.
+    max_age_s: float | None = Field(default=None, gt=0)
+    max_bytes: int = Field(default=16 << 10, ge=256, le=1 << 20)
+    # The one `typ` to accept, such as at+jwt (RFC 9068). None: JWT, at+jwt or none written.
+    typ: str | None = None
+    # Members of this org who hold activity:read_any_org read every org. None: nobody does.
+    operator_org: str | None = None
 
     @field_validator("algorithms", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
+    @field_validator("jwks_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        if value is not None and not _is_web_address(value):
+            raise ValueError("must be like https://issuer.example/jwks.json")
+        return value
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        unknown = set(self.algorithms) - _ALGORITHMS
+        unknown = set(self.algorithms) - set(ALGORITHMS)
         if unknown or not self.algorithms:
-            known = ", ".join(sorted(_ALGORITHMS))
+            known = ", ".join(sorted(ALGORITHMS))
             raise ValueError(f"ACTIVITY_JWT_ALGORITHMS may name {known}; not: {', '.join(unknown)}")
         symmetric = {name.startswith("HS") for name in self.algorithms}
         if len(symmetric) > 1:
             raise ValueError("ACTIVITY_JWT_ALGORITHMS mixes HS* with others: one key fits only one")
-        if (self.key is None) == (self.jwks_url is None):
-            raise ValueError("set one of ACTIVITY_JWT_KEY and ACTIVITY_JWT_JWKS_URL")
-        if symmetric == {True}:
-            if self.key is None:
-                raise ValueError("ACTIVITY_JWT_JWKS_URL needs ACTIVITY_JWT_ALGORITHMS like RS256")
-            # RFC 7518 §3.2: an HMAC key is at least as long as the hash's output.
-            shortest = max(int(name[2:]) for name in self.algorithms) // 8
-            if len(self.key.get_secret_value().encode()) < shortest:
-                raise ValueError(f"ACTIVITY_JWT_KEY must have at least {shortest} bytes")
+        can_discover = _is_web_address(self.issuer)
+        sources = [it for it in (self.key, self.jwks_url) if it is not None]
+        if len(sources) > 1 or not (sources or can_discover):
+            raise ValueError(
+                "set one of ACTIVITY_JWT_KEY and ACTIVITY_JWT_JWKS_URL, or neither"
+                " if ACTIVITY_JWT_ISSUER is the URL of an OpenID Connect issuer"
+            )
+        if self.key is not None:
+            verification_key(self.key.get_secret_value(), self.algorithms)
+        elif symmetric == {True}:
+            raise ValueError("ACTIVITY_JWT_JWKS_URL needs ACTIVITY_JWT_ALGORITHMS like RS256")
         return self
 
 
-class CursorSettings(BaseSettings):
+class CursorSettings(FileSettings):
     """The secret that signs cursors: the same for every worker and every replica."""
 
     model_config = SettingsConfigDict(
@@ -152,6 +187,17 @@ class CursorSettings(BaseSettings):
         return value
 
 
+class ApiKeySettings(BaseSettings):
+    """Keys that `activity keys` makes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_API_KEYS_", frozen=True, env_ignore_empty=True
+    )
+
+    # So long a key serves without being looked up: while the engine is away, and after `revoke`.
+    cache_s: float = Field(default=60, gt=0, le=60)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of them."""
@@ -163,6 +209,7 @@ class Settings:
     limits: LimitSettings
     tokens: TokenSettings
     cursor: CursorSettings
+    api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -175,7 +222,16 @@ class Settings:
             limits=_read(LimitSettings),
             tokens=_read(TokenSettings),
             cursor=_read(CursorSettings),
+            api_keys=_read(ApiKeySettings),
         )
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def _read(model: type[_Settings]) -> _Settings:
