@@ -32,8 +32,9 @@ class FileSettings(BaseSettings):
             variable = f"{prefix}{name}".upper()
             if not os.environ.get(f"{variable}_FILE"):
                 continue
-            text = read_variable(os.environ, variable)
-            values = {name: text, **values}
+            if name in values and not os.environ.get(variable):
+                continue  # an argument, which counts first
+            values = {**values, name: read_variable(os.environ, variable)}
         return values
 
 

@@ -35,6 +35,7 @@ def create_app(
         verifier(settings.tokens, monotonic_clock=monotonic_clock),
         api_keys(storage, settings.api_keys, time, monotonic_clock),
     )
+    limits = Limits(settings.limits, monotonic_clock)
     progress = Progress(storage, settings.kafka.topic, monotonic_clock)
 
     @asynccontextmanager
@@ -43,6 +44,7 @@ def create_app(
         credentials.open()
         yield
         await credentials.close()
+        await limits.close()
         await progress.close()
         await storage.close()
 
@@ -57,7 +59,7 @@ def create_app(
     )
     app.state.storage = storage
     app.state.progress = progress
-    app.state.limits = Limits(settings.limits, monotonic_clock)
+    app.state.limits = limits
     app.state.verifier = credentials
     app.state.operator_org = settings.tokens.operator_org
     app.state.cursor_key = settings.cursor.key.get_secret_value().encode()

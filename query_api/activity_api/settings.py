@@ -92,7 +92,7 @@ class QuerySettings(BaseSettings):
     max_memory_usage: int = Field(default=1 << 30, ge=0)  # bytes
 
 
-class LimitSettings(BaseSettings):
+class LimitSettings(FileSettings):
     """What one org may ask of one worker, so that no tenant slows another."""
 
     model_config = SettingsConfigDict(
@@ -102,6 +102,23 @@ class LimitSettings(BaseSettings):
     requests_per_second: float = Field(default=1000, gt=0)
     burst: int = Field(default=2000, ge=1)
     concurrent: int = Field(default=64, ge=1)
+    # Redis or Valkey, where the rate is counted over all workers and replicas. None: in each one.
+    store_url: SecretStr | None = None
+
+    @field_validator("store_url")
+    @classmethod
+    def _check_store(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value.get_secret_value())
+            is_good = parts.scheme in ("redis", "rediss") and bool(parts.hostname)
+            is_good = is_good and (parts.port or 1) > 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise ValueError("must be like redis://:password@host:6379/0, or rediss://...")
+        return value
 
 
 class TokenSettings(FileSettings):

@@ -40,7 +40,7 @@ class ActivityReader:
         except CursorError as error:
             where = ("query", "cursor")
             raise invalid(where, "cursor_invalid", str(error), asked.cursor) from None
-        with self.limits.admit(of.org_id) as headers:
+        async with self.limits.admit(of.org_id) as headers:
             # Before the rows: what was complete then is in them. A walk keeps its first page's.
             if after is None:
                 through = await self.progress.complete_through()
@@ -58,7 +58,7 @@ class ActivityReader:
     async def summary(self, scope: Scope, hours: int) -> Response:
         """The sums of the last hours, as an ActivitySummary."""
         of = last_hours(scope.filter, hours, self.clock())
-        with self.limits.admit(of.org_id) as headers:
+        async with self.limits.admit(of.org_id) as headers:
             through = await self.progress.complete_through()
             body = await self.storage.ask(summary_of(of), self._gone)
             summary = read_summary(body, of)
