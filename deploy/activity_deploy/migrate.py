@@ -15,6 +15,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from pydantic import ValidationError
 
 from activity_kafka.settings import ClickHouseSettings
 
@@ -235,7 +236,12 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="python -m activity_deploy.migrate", description=__doc__
     ).parse_args()
-    return migrate_database()
+    try:
+        return migrate_database()
+    except ValidationError as error:
+        words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+        print(f"migrate: {words}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

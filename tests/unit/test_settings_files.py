@@ -1,6 +1,8 @@
 """Secrets from files: `ACTIVITY_..._FILE` for each, and one line for each that is wrong."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +13,8 @@ from activity_api.settings import Settings, SettingsError, TokenSettings
 from activity_deploy.errors import Problem
 from activity_deploy.local.secrets import Keys, existing
 from activity_deploy.local.state import StateDirectory
-from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings
+from activity_emit.delivery.kafka_sender import KafkaSender, NotConnected
+from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
 from activity_settings.files import read_variable
 
 SECRET = "s3cret-that-nobody-must-ever-see-anywhere"
@@ -175,3 +178,44 @@ def test_the_local_stack_reads_them_and_hands_on_the_values(
     environment.setenv("ACTIVITY_JWT_KEY_FILE", str(tmp_path / "missing"))
     with pytest.raises(Problem, match="ACTIVITY_JWT_KEY_FILE: cannot read"):
         existing(StateDirectory(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "activity_api serve",
+        "activity_consume",
+        "activity_deploy.migrate",
+        "activity_deploy.cli keys list",
+        "activity_deploy.cli dlq list",
+        "activity_deploy.cli migrate",
+        "activity_deploy.cli generate --rows 1",
+    ],
+)
+def test_no_program_has_a_stack_trace_for_it(program: str, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", *program.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={
+            "ACTIVITY_CLICKHOUSE_PASSWORD_FILE": str(tmp_path / "missing"),
+            "ACTIVITY_JWT_KEY": SECRET,
+            "ACTIVITY_CURSOR_KEY": SECRET,
+        },
+    )
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "ACTIVITY_CLICKHOUSE_PASSWORD_FILE: cannot read" in line
+    assert SECRET not in line
+
+
+async def test_an_emitter_waits_for_its_password(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A secret that is mounted late is a broker that is away, not the end of the sender."""
+    environment.setenv("ACTIVITY_KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
+    environment.setenv("ACTIVITY_KAFKA_SASL_PASSWORD_FILE", str(tmp_path / "missing"))
+    with pytest.raises(NotConnected, match="ACTIVITY_KAFKA_SASL_PASSWORD_FILE"):
+        await KafkaSender(KafkaSettings(), {})._connected()
