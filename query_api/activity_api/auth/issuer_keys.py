@@ -92,7 +92,7 @@ class IssuerKeys:
     async def _refresh(self) -> None:
         try:
             self._keys = await self._issuer.fetch()
-        except KeysUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - whatever comes, the kept keys go on
             self._failed = True
             kept = "the kept ones serve" if self._is_usable() else "tokens are answered with 503"
             _log.warning("the token issuer's keys cannot be fetched: %s; %s", error, kept)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.integration.api.test_query_serve import Api, serving
 from tests.support.issuer import FakeIssuer, drips, hangs, issuing, jwk, key_set, rsa
 from tests.support.wait import wait_until
-from tests.unit.api.test_issuer_keys import DISCOVERY, discovery
+from tests.unit.api.test_issuer_discovery import DISCOVERY, discovery
 
 KNOWN, OTHER = rsa(), rsa()
 NOWHERE = "http://127.0.0.1:9"

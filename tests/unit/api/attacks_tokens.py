@@ -13,8 +13,9 @@ from time import time
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 
-from tests.support.issuer import rsa
+from tests.support.issuer import jwk, rsa
 from tests.support.query import KEY
 
 Attack = Callable[[], list[str]]
@@ -22,6 +23,15 @@ Attack = Callable[[], list[str]]
 OTHER = rsa()
 OTHER_KEY = "another key that is long enough for SHA-256"
 ATTACKS: dict[str, Attack] = {}
+
+# On an API that verifies RS256 with this key's public half.
+THEIRS = rsa()
+PUBLIC_PEM = (
+    THEIRS.public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
+PUBLIC_KEY_ATTACKS: dict[str, Attack] = {}
 
 
 def claims(**changed: Any) -> dict[str, Any]:
@@ -57,6 +67,10 @@ DEEP = b"[" * 4000
 
 def bearer(name: str, make: Callable[[], str]) -> None:
     ATTACKS[name] = lambda: [f"Bearer {make()}"]
+
+
+def confuse(name: str, make: Callable[[], str]) -> None:
+    PUBLIC_KEY_ATTACKS[name] = lambda: [f"Bearer {make()}"]
 
 
 def claim(name: str, **changed: Any) -> None:
@@ -233,3 +247,29 @@ raw("an API key without end", "Bearer ak_" + "A" * 100_000)
 raw("an API key in capitals", f"Bearer {SOME_KEY.upper()}")
 raw("an API key as Basic", "Basic " + base64.b64encode(f"{SOME_KEY}:".encode()).decode())
 raw("a digest for the key", f"Bearer ak_{hashlib.sha256(b'x').hexdigest()}")
+
+# Where the key is public, it must not do as a secret, and no other key may come with the token.
+JWK = jwk(OTHER, "x")
+confuse("the public key as a secret", lambda: signed(HS, claims(), PUBLIC_PEM))
+confuse("the same without the last line end", lambda: signed(HS, claims(), PUBLIC_PEM.strip()))
+confuse("a secret", lambda: signed(HS, claims()))
+confuse("HMAC under the name RS256", lambda: signed({"alg": "RS256"}, claims(), PUBLIC_PEM))
+confuse("another RSA key", lambda: jwt.encode(claims(), OTHER, "RS256"))
+confuse("another of its algorithms, PS256", lambda: jwt.encode(claims(), THEIRS, "PS256"))
+confuse("another of its algorithms, RS512", lambda: jwt.encode(claims(), THEIRS, "RS512"))
+confuse("no algorithm", lambda: f"{part({'alg': 'none'})}.{BODY}.")
+confuse("a key in the header", lambda: jwt.encode(claims(), OTHER, "RS256", {"jwk": JWK}))
+confuse(
+    "a key's address", lambda: jwt.encode(claims(), OTHER, "RS256", {"jku": "http://127.0.0.1:9"})
+)
+confuse("a certificate", lambda: jwt.encode(claims(), OTHER, "RS256", {"x5c": ["MIIB"]}))
+confuse(
+    "a certificate's address", lambda: jwt.encode(claims(), OTHER, "RS256", {"x5u": "file:///x"})
+)
+confuse("a path for an id", lambda: jwt.encode(claims(), OTHER, "RS256", {"kid": "../../dev/null"}))
+confuse("SQL for an id", lambda: jwt.encode(claims(), OTHER, "RS256", {"kid": "' OR 1=1 --"}))
+confuse("a signature of zeros", lambda: f"{part({'alg': 'RS256'})}.{BODY}.{part(bytes(256))}")
+confuse(
+    "a signature of ones", lambda: f"{part({'alg': 'RS256'})}.{BODY}.{part(bytes([255]) * 256)}"
+)
+confuse("an empty signature", lambda: f"{part({'alg': 'RS256'})}.{BODY}.")

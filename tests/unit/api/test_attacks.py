@@ -3,10 +3,21 @@
 from collections.abc import AsyncIterator
 
 import httpx
+import jwt
 import pytest
+from pydantic import SecretStr
 
+from activity_api.settings import TokenSettings
 from tests.support.query import api, settings
-from tests.unit.api.attacks_tokens import ALLOWED, ATTACKS, Attack
+from tests.unit.api.attacks_tokens import (
+    ALLOWED,
+    ATTACKS,
+    PUBLIC_KEY_ATTACKS,
+    PUBLIC_PEM,
+    THEIRS,
+    Attack,
+    claims,
+)
 
 NOWHERE = "http://127.0.0.1:9"
 LIST = "/v1/orgs/o/activity"
@@ -26,7 +37,31 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
 async def test_none_gets_in(client: httpx.AsyncClient, attack: Attack) -> None:
-    response = await answer(client, attack())
+    check_refused(await answer(client, attack()))
+
+
+@pytest.fixture(scope="module")
+async def public_key_client() -> AsyncIterator[httpx.AsyncClient]:
+    """Of an API that knows a public key."""
+    tokens = TokenSettings(algorithms=("RS256",), key=SecretStr(PUBLIC_PEM))
+    async with api(settings(NOWHERE, tokens=tokens)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("attack", PUBLIC_KEY_ATTACKS.values(), ids=PUBLIC_KEY_ATTACKS.keys())
+async def test_a_public_key_lets_none_in(
+    public_key_client: httpx.AsyncClient, attack: Attack
+) -> None:
+    check_refused(await answer(public_key_client, attack()))
+
+
+async def test_its_private_half_does(public_key_client: httpx.AsyncClient) -> None:
+    token = jwt.encode(claims(), THEIRS, "RS256")
+    assert (await answer(public_key_client, [f"Bearer {token}"])).status_code == 503
+
+
+def check_refused(response: httpx.Response) -> None:
+    """A plain 401."""
     assert response.status_code == 401, response.text
     assert response.json()["error"] == "AUTHENTICATION_FAILED"
     challenge = response.headers["www-authenticate"]

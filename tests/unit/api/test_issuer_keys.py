@@ -5,7 +5,6 @@ import gzip
 import json
 from collections.abc import AsyncIterator
 from time import monotonic
-from typing import Any
 
 import jwt
 import pytest
@@ -13,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from activity_api.auth.issuer import Issuer
 from activity_api.auth.issuer_keys import IssuerKeys
+from activity_api.auth.jwk_set import KeySet
 from activity_api.auth.tokens import KeysUnavailable, TokenError
 from activity_api.settings import TokenSettings
 from tests.support.issuer import (
     Answer,
-    FakeIssuer,
     drips,
     hangs,
     is_no_http,
@@ -28,59 +27,8 @@ from tests.support.issuer import (
     resets,
     rsa,
 )
+from tests.support.kept_keys import HOUR, INTERVAL, NEW, OLD, REFRESH, Clock, Kept
 from tests.support.wait import wait_until
-
-OLD, NEW = rsa(), rsa()
-HOUR = 3600.0
-REFRESH, INTERVAL, STALE = 300.0, 30.0, 24 * HOUR
-
-
-class Clock:
-    """Seconds, as far as it was moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Kept:
-    """The keys of a fake issuer, on a clock of our own."""
-
-    def __init__(self, fake: FakeIssuer, **changed: Any) -> None:
-        parts: dict[str, Any] = {"algorithms": ("RS256",), "jwks_url": fake.jwks_url} | changed
-        settings = TokenSettings(
-            jwks_refresh_s=REFRESH, jwks_min_interval_s=INTERVAL, jwks_max_stale_s=STALE, **parts
-        )
-        self.clock = Clock()
-        self.issuer = fake
-        self.keys = IssuerKeys(settings, Issuer(settings), self.clock)
-
-    async def knows(self, key_id: str) -> bool:
-        """Raises KeysUnavailable."""
-        try:
-            return bool(await self.keys.find(key_id, "RS256"))
-        except TokenError:
-            return False
-
-    async def is_loaded(self) -> bool:
-        """On a busy machine the first fetch may be too late."""
-        self.clock.now += INTERVAL
-        try:
-            return await self.knows("old")
-        except KeysUnavailable:
-            return False
-
-    async def load(self) -> None:
-        self.issuer.answer(key_set(jwk(OLD, "old")))
-        await wait_until(self.is_loaded, timeout=30, what="the keys are there")
-
-    async def settled(self) -> None:
-        """The fetch under way has ended."""
-        fetching = self.keys._fetching
-        assert fetching is not None
-        await asyncio.wait((fetching,))
 
 
 @pytest.fixture
@@ -264,73 +212,37 @@ async def test_a_token_without_an_id_where_there_is_no_choice(kept: Kept) -> Non
         await kept.keys.find(None, "RS256")
 
 
-DISCOVERY = "/realm/.well-known/openid-configuration"
-
-
-def discovery(**document: Any) -> Answer:
-    return plain(json.dumps(document).encode())
-
-
-async def test_discovery_by_the_issuers_url() -> None:
-    async with issuing() as fake:
-        issuer = f"{fake.url}/realm"
-        fake.answer(discovery(issuer=issuer, jwks_uri=f"{fake.url}/keys"), DISCOVERY)
-        fake.answer(key_set(jwk(OLD, "old")), "/keys")
-        kept = Kept(fake, jwks_url=None, issuer=issuer)
-        await wait_until(kept.is_loaded, timeout=30, what="the keys are there")
-        fake.requests.clear()
-        kept.clock.now += REFRESH
-        assert await kept.knows("old")
-        await kept.settled()
-        assert fake.requests == ["/keys"], "where they are is known"
-        # They move: the old place fails once, then it is asked again.
-        fake.answer(plain(b"", "404 Not Found"), "/keys")
-        fake.answer(discovery(issuer=issuer, jwks_uri=f"{fake.url}/moved"), DISCOVERY)
-        fake.answer(key_set(jwk(NEW, "new")), "/moved")
-
-        async def has_moved() -> bool:
-            kept.clock.now += INTERVAL
-            try:
-                return await kept.knows("new")
-            except KeysUnavailable:
-                return False
-
-        await wait_until(has_moved, timeout=30, what="the moved keys are there")
-        await kept.keys.close()
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"issuer": "https://somebody.else", "jwks_uri": "{url}/jwks.json"},
-        {"issuer": "{url}/realm/", "jwks_uri": "{url}/jwks.json"},
-        {"jwks_uri": "{url}/jwks.json"},
-        {"issuer": "{url}/realm"},
-        {"issuer": "{url}/realm", "jwks_uri": "file:///etc/passwd"},
-        {"issuer": "{url}/realm", "jwks_uri": "ftp://127.0.0.1/keys"},
-        {"issuer": "{url}/realm", "jwks_uri": "/jwks.json"},
-        {"issuer": "{url}/realm", "jwks_uri": ["{url}/jwks.json"]},
-        {"issuer": "{url}/realm", "jwks_uri": "http://[::1/keys"},
-        {"issuer": "{url}/realm", "jwks_uri": "http:///keys"},
-        {"issuer": "{url}/realm", "jwks_uri": "http://127.0.0.1:99999/keys"},
-        {"issuer": "{url}/realm", "jwks_uri": "http://xn--/keys"},
-    ],
-    ids=str,
-)
-async def test_a_discovery_document_that_lies(document: dict[str, Any]) -> None:
-    async with issuing() as fake:
-        text = json.dumps(document).replace("{url}", fake.url)
-        fake.answer(plain(text.encode()), DISCOVERY)
-        fake.answer(key_set(jwk(OLD, "old")))
-        kept = Kept(fake, jwks_url=None, issuer=f"{fake.url}/realm")
-        with pytest.raises(KeysUnavailable):
-            await kept.knows("old")
-        assert "/jwks.json" not in fake.requests
-        await kept.keys.close()
-
-
 def test_a_token_of_the_old_key_is_what_is_verified() -> None:
     """The helper shows the key that signs."""
     token = jwt.encode({"a": 1}, OLD, "RS256")
     key = jwt.PyJWK(jwk(OLD, "old"), "RS256")
     assert jwt.decode(token, key) == {"a": 1}
+
+
+async def test_whatever_a_fetch_ends_with_the_kept_keys_go_on() -> None:
+    class Odd:
+        """Good once, then with a fault that nobody thought of."""
+
+        fetched = 0
+
+        async def fetch(self) -> KeySet:
+            self.fetched += 1
+            if self.fetched > 1:
+                raise RuntimeError("not of any kind we know")
+            return KeySet.parse(json.dumps({"keys": [jwk(OLD, "old")]}).encode(), ("RS256",))
+
+        async def close(self) -> None:
+            pass
+
+    clock, odd = Clock(), Odd()
+    settings = TokenSettings(algorithms=("RS256",), jwks_url="https://issuer/keys")
+    keys = IssuerKeys(settings, odd, clock)
+    for _ in range(3):
+        clock.now += REFRESH
+        assert await keys.find("old", "RS256")
+        await asyncio.sleep(0)
+    clock.now += INTERVAL
+    with pytest.raises(KeysUnavailable):
+        await keys.find("new", "RS256")
+    assert odd.fetched > 1
+    await keys.close()
