@@ -39,7 +39,6 @@ class Limits:
     """
 
     def __init__(self, settings: LimitSettings, clock: Callable[[], float] = monotonic) -> None:
-        """Raises SettingsError where a store is wanted and its packages are missing."""
         self._shared = SharedRate(settings, clock) if settings.store_url else None
         self._rate = settings.requests_per_second
         self._burst = settings.burst

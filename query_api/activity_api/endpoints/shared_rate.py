@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from activity_api.settings import LimitSettings, SettingsError
+from activity_api.settings import LimitSettings
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class SharedRate:
     """A sliding window, two round trips a request. `clock`: seconds, monotonic."""
 
     def __init__(self, settings: LimitSettings, clock: Callable[[], float]) -> None:
-        """Raises SettingsError where the packages for it are missing. Connects to nothing yet."""
+        """Connects to nothing yet."""
         rate, burst = settings.requests_per_second, settings.burst
         self.window = math.ceil(burst / rate)
         #: What a window admits: the burst, and more where the rate alone is more.
@@ -66,17 +66,12 @@ class SharedRate:
         await self._storage.bridge.storage.aclose()
 
     def _made(self, settings: LimitSettings) -> tuple[Any, Any, Any]:
-        try:
-            # Optional: activity-pipeline[redis].
-            from limits import RateLimitItemPerSecond  # noqa: PLC0415
-            from limits.aio.storage import RedisStorage  # noqa: PLC0415
-            from limits.aio.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
-            from redis.exceptions import RedisError  # noqa: PLC0415
-        except ImportError:
-            raise SettingsError(
-                "ACTIVITY_LIMIT_STORE_URL needs further packages: pip install"
-                " 'activity-pipeline[redis]'"
-            ) from None
+        # Optional, activity-pipeline[redis]: the settings have looked whether they are there.
+        from limits import RateLimitItemPerSecond  # noqa: PLC0415
+        from limits.aio.storage import RedisStorage  # noqa: PLC0415
+        from limits.aio.strategies import SlidingWindowCounterRateLimiter  # noqa: PLC0415
+        from redis.exceptions import RedisError  # noqa: PLC0415
+
         url = settings.store_url.get_secret_value() if settings.store_url else ""
         storage = RedisStorage(
             f"async+{url}",

@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -134,3 +136,23 @@ async def test_a_store_that_hangs_delays_one_request_a_second() -> None:
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="must be like redis://"):
         LimitSettings(store_url=SecretStr(url))
+
+
+@pytest.mark.parametrize("package", ["limits", "redis"])
+def test_without_its_packages_it_is_one_line(package: str) -> None:
+    program = (
+        f"import sys; sys.modules[{package!r}] = None;"
+        " from activity_api.server import serve; sys.exit(serve())"
+    )
+    secret = "a secret that is long enough for HS256"
+    environment = {
+        "ACTIVITY_LIMIT_STORE_URL": "redis://:hidden@127.0.0.1:9/0",
+        "ACTIVITY_JWT_KEY": secret,
+        "ACTIVITY_CURSOR_KEY": secret,
+    }
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "ACTIVITY_LIMIT_STORE_URL: needs further packages" in line
+    assert "hidden" not in line
