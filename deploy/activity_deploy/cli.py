@@ -14,6 +14,7 @@ from activity_api.auth.tokens import READ
 from activity_deploy.dlq import commands as dlq
 from activity_deploy.errors import Problem
 from activity_deploy.generate import generate
+from activity_deploy.keys import commands as keys
 from activity_deploy.local.addresses import use_local_stack
 from activity_deploy.local.secrets import existing, token
 from activity_deploy.local.settings import LocalSettings
@@ -102,6 +103,7 @@ def print_token(
 app.command()(generate)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topic.app, name="topic")
+app.add_typer(keys.app, name="keys")
 
 
 @app.command()
@@ -130,8 +132,8 @@ def main() -> None:
         sys.exit(f"activity: {problem}")
     except ValidationError as error:
         for found in error.errors(include_url=False):
-            name = "_".join(map(str, found["loc"]))
-            sys.stderr.write(f"activity: {error.title}: {name}: {found['msg']}\n")
+            place = ": ".join([error.title, *map(str, found["loc"])])
+            sys.stderr.write(f"activity: {place}: {found['msg'].removeprefix('Value error, ')}\n")
         sys.exit(2)
 
 

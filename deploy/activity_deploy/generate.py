@@ -146,15 +146,17 @@ def generate(rows: Rows, database: Database = None, seed: Seed = 1, beside: Besi
     until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     try:
         platform = Platform(rows, until, seed)
-        asyncio.run(_run(settings.url, database or settings.database, platform, beside=beside))
+        asyncio.run(_run(settings, database or settings.database, platform, beside=beside))
     except (ClickHouseError, MigrationError) as error:
         raise Problem(f"no events generated: {str(error).splitlines()[0]}") from None
 
 
-async def _run(url: str, database: str, platform: Platform, *, beside: bool) -> None:
-    async with await _connect(url, "default") as client:
+async def _run(
+    settings: ClickHouseSettings, database: str, platform: Platform, *, beside: bool
+) -> None:
+    async with await _connect(settings, "default") as client:
         await migrate(client, database)
-    async with await _connect(url, database) as client:
+    async with await _connect(settings, database) as client:
         if not beside and (others := await _events_of_others(client)):
             raise Problem(
                 f"database {database} holds {others:,} events that `generate` did not make; name"
@@ -183,10 +185,11 @@ async def _next_number(client: AsyncClient) -> int:
     return int(result.result_rows[0][0])
 
 
-async def _connect(url: str, database: str) -> AsyncClient:
+async def _connect(settings: ClickHouseSettings, database: str) -> AsyncClient:
     return await clickhouse_connect.get_async_client(
-        dsn=url,
+        dsn=settings.url,
         database=database,
+        **settings.login(),
         autogenerate_session_id=False,
         send_receive_timeout=_TIMEOUT_SECONDS,
         query_retries=0,

@@ -15,6 +15,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from pydantic import ValidationError
 
 from activity_kafka.settings import ClickHouseSettings
 
@@ -200,7 +201,10 @@ async def _run(settings: ClickHouseSettings) -> list[str]:
         raise MigrationError("ACTIVITY_CLICKHOUSE_URL is not http://host:port or https://...")
     try:
         client = await clickhouse_connect.get_async_client(
-            dsn=settings.url, interface=url.scheme, autogenerate_session_id=False
+            dsn=settings.url,
+            interface=url.scheme,
+            autogenerate_session_id=False,
+            **settings.login(),
         )
     except OperationalError as error:
         raise MigrationError(
@@ -232,7 +236,12 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="python -m activity_deploy.migrate", description=__doc__
     ).parse_args()
-    return migrate_database()
+    try:
+        return migrate_database()
+    except ValidationError as error:
+        words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+        print(f"migrate: {words}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ def main() -> int:
         return _asyncapi() if command == "asyncapi" else _consume()
     except ValidationError as error:
         for problem in error.errors(include_url=False):
-            name = "_".join(map(str, problem["loc"]))
-            sys.stderr.write(f"consumer: {error.title}: {name}: {problem['msg']}\n")
+            place = ": ".join([error.title, *map(str, problem["loc"])])
+            words = problem["msg"].removeprefix("Value error, ")
+            sys.stderr.write(f"consumer: {place}: {words}\n")
         return 2
 
 

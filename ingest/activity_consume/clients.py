@@ -36,6 +36,7 @@ class Clients:
         """For queries and inserts."""
         return await clickhouse_connect.get_async_client(
             dsn=self._clickhouse.url,
+            **self._clickhouse.login(),
             database=self._clickhouse.database,
             # Several queries run on one client at once.
             autogenerate_session_id=False,

@@ -3,10 +3,11 @@
 from typing import Any, Literal
 
 from aiokafka.helpers import create_ssl_context
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_schemas.event import DEAD_LETTER_TOPIC, TOPIC
+from activity_settings.files import FileSettings
 
 
 class KafkaSettings(BaseSettings):
@@ -26,8 +27,9 @@ class KafkaSettings(BaseSettings):
         return [server.strip() for server in self.bootstrap_servers.split(",") if server.strip()]
 
 
-class KafkaSecuritySettings(BaseSettings):
-    """How a client proves who it is, by Kafka's own names; nothing for a broker without."""
+class KafkaSecuritySettings(FileSettings):
+    """How a client proves who it is, by Kafka's own names; nothing for a broker without.
+    `ACTIVITY_KAFKA_SASL_PASSWORD_FILE` names a file that holds the password."""
 
     model_config = SettingsConfigDict(env_prefix="ACTIVITY_KAFKA_", frozen=True)
 
@@ -67,10 +69,19 @@ class TransportSettings(BaseSettings):
     transport: Literal["kafka", "spool"] = "kafka"
 
 
-class ClickHouseSettings(BaseSettings):
-    """Where the events end up. `url` may carry user and password."""
+class ClickHouseSettings(FileSettings):
+    """Where the events end up. `url` may carry user and password; `password` may be in a file."""
 
     model_config = SettingsConfigDict(env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True)
 
-    url: str = "http://127.0.0.1:8123"
+    url: str = Field(default="http://127.0.0.1:8123", repr=False)  # may hold a password
+    user: str | None = None
+    password: SecretStr | None = None
     database: str = "activity"
+
+    def login(self) -> dict[str, Any]:
+        """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
+        login = {} if self.user is None else {"username": self.user}
+        if self.password is not None:
+            login["password"] = self.password.get_secret_value()
+        return login

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 
 from fastapi import FastAPI
 
+from activity_api.auth.api_keys import Credentials, api_keys
 from activity_api.auth.tokens import verifier
 from activity_api.clickhouse.client import Storage
 from activity_api.clickhouse.watermark import Progress
@@ -31,12 +32,20 @@ def create_app(
     It starts without ClickHouse, too, and answers 503 until it is there.
     """
     storage = Storage(settings.clickhouse, settings.query, monotonic_clock)
+    credentials = Credentials(
+        verifier(settings.tokens, monotonic_clock=monotonic_clock),
+        api_keys(storage, settings.api_keys, time, monotonic_clock),
+    )
+    limits = Limits(settings.limits, monotonic_clock)
     progress = Progress(storage, settings.kafka.topic, monotonic_clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         storage.open()
+        credentials.open()
         yield
+        await credentials.close()
+        await limits.close()
         await progress.close()
         await storage.close()
 
@@ -51,8 +60,9 @@ def create_app(
     )
     app.state.storage = storage
     app.state.progress = progress
-    app.state.limits = Limits(settings.limits, monotonic_clock)
-    app.state.verifier = verifier(settings.tokens)
+    app.state.limits = limits
+    app.state.verifier = credentials
+    app.state.operator_org = settings.tokens.operator_org
     app.state.cursor_key = settings.cursor.key.get_secret_value().encode()
     app.state.clock = clock
     app.include_router(router)

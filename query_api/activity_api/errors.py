@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from activity_api.auth.tokens import READ, KeysUnavailable
+from activity_api.auth.caller import READ, KeysUnavailable
 from activity_api.clickhouse.client import ClientGone, TooLarge, Unavailable
 from activity_api.endpoints.rate_limit import LimitExceeded
 from activity_api.responses import NOT_KEPT
@@ -99,7 +99,10 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(LimitExceeded)
     async def limited(_: Request, error: LimitExceeded) -> Response:
-        message = f"Too many requests of this organisation: try again in {error.retry_after} s"
+        at_once = " at the same time" if error.limit == "concurrent" else ""
+        message = (
+            f"Too many requests of this organisation{at_once}: try again in {error.retry_after} s"
+        )
         details = {"limit": error.limit}
         return ApiError(429, errors.RATE_LIMITED, message, details, error.headers).response()
 

@@ -1,18 +1,32 @@
 """Settings of the read API: environment variables with the prefix `ACTIVITY_`, or arguments."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from jwt.algorithms import get_default_algorithms
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from activity_api.token_settings import TokenSettings
+from activity_settings.files import FileSettings
+
+__all__ = [
+    "ApiKeySettings",
+    "ClickHouseSettings",
+    "CursorSettings",
+    "KafkaSettings",
+    "LimitSettings",
+    "QuerySettings",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "TokenSettings",
+]
 
 _Settings = TypeVar("_Settings", bound=BaseSettings)
 
 _SHORTEST_CURSOR_KEY = 32  # bytes
-# RFC 8725 §3.2: `none` is no algorithm.
-_ALGORITHMS = frozenset(get_default_algorithms()) - {"none"}
 
 
 class SettingsError(Exception):
@@ -31,14 +45,16 @@ class ServerSettings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)  # processes that share the port
 
 
-class ClickHouseSettings(BaseSettings):
-    """Where the events are. `url` may carry user and password."""
+class ClickHouseSettings(FileSettings):
+    """Where the events are. `url` may carry user and password; `password` may be in a file."""
 
     model_config = SettingsConfigDict(
         env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True, env_ignore_empty=True
     )
 
-    url: str = "http://127.0.0.1:8123"
+    url: str = Field(default="http://127.0.0.1:8123", repr=False)  # may hold a password
+    user: str | None = None
+    password: SecretStr | None = None
     database: str = "activity"
     # Queries at the same time, per worker; more wait for their turn here, where it costs nothing.
     connections: int = Field(default=16, ge=1)
@@ -59,6 +75,13 @@ class ClickHouseSettings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be like http://user:password@host:8123")
         return value
+
+    def login(self) -> dict[str, Any]:
+        """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
+        login = {} if self.user is None else {"username": self.user}
+        if self.password is not None:
+            login["password"] = self.password.get_secret_value()
+        return login
 
 
 class KafkaSettings(BaseSettings):
@@ -83,7 +106,7 @@ class QuerySettings(BaseSettings):
     max_memory_usage: int = Field(default=1 << 30, ge=0)  # bytes
 
 
-class LimitSettings(BaseSettings):
+class LimitSettings(FileSettings):
     """What one org may ask of one worker, so that no tenant slows another."""
 
     model_config = SettingsConfigDict(
@@ -93,49 +116,28 @@ class LimitSettings(BaseSettings):
     requests_per_second: float = Field(default=1000, gt=0)
     burst: int = Field(default=2000, ge=1)
     concurrent: int = Field(default=64, ge=1)
+    # Redis or Valkey, where the rate is counted over all workers and replicas. None: in each one.
+    store_url: SecretStr | None = None
 
-
-class TokenSettings(BaseSettings):
-    """How bearer tokens are signed: one `key` (HMAC secret or public key in PEM), or a JWKS."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_JWT_", frozen=True, env_ignore_empty=True
-    )
-
-    # In the environment separated by commas. RFC 8725 §3.1: never taken from the token itself.
-    algorithms: Annotated[tuple[str, ...], NoDecode] = ("HS256",)
-    issuer: str = "activity-local"
-    audience: str = "activity"
-    key: SecretStr | None = None
-    jwks_url: str | None = None
-
-    @field_validator("algorithms", mode="before")
+    @field_validator("store_url")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        unknown = set(self.algorithms) - _ALGORITHMS
-        if unknown or not self.algorithms:
-            known = ", ".join(sorted(_ALGORITHMS))
-            raise ValueError(f"ACTIVITY_JWT_ALGORITHMS may name {known}; not: {', '.join(unknown)}")
-        symmetric = {name.startswith("HS") for name in self.algorithms}
-        if len(symmetric) > 1:
-            raise ValueError("ACTIVITY_JWT_ALGORITHMS mixes HS* with others: one key fits only one")
-        if (self.key is None) == (self.jwks_url is None):
-            raise ValueError("set one of ACTIVITY_JWT_KEY and ACTIVITY_JWT_JWKS_URL")
-        if symmetric == {True}:
-            if self.key is None:
-                raise ValueError("ACTIVITY_JWT_JWKS_URL needs ACTIVITY_JWT_ALGORITHMS like RS256")
-            # RFC 7518 §3.2: an HMAC key is at least as long as the hash's output.
-            shortest = max(int(name[2:]) for name in self.algorithms) // 8
-            if len(self.key.get_secret_value().encode()) < shortest:
-                raise ValueError(f"ACTIVITY_JWT_KEY must have at least {shortest} bytes")
-        return self
+    def _check_store(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value.get_secret_value())
+            is_good = parts.scheme in ("redis", "rediss") and bool(parts.hostname)
+            is_good = is_good and (parts.port or 1) > 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise ValueError("must be like redis://:password@host:6379/0, or rediss://...")
+        if find_spec("limits") is None or find_spec("redis") is None:
+            raise ValueError("needs further packages: pip install 'activity-pipeline[redis]'")
+        return value
 
 
-class CursorSettings(BaseSettings):
+class CursorSettings(FileSettings):
     """The secret that signs cursors: the same for every worker and every replica."""
 
     model_config = SettingsConfigDict(
@@ -152,6 +154,17 @@ class CursorSettings(BaseSettings):
         return value
 
 
+class ApiKeySettings(BaseSettings):
+    """Keys that `activity keys` makes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_API_KEYS_", frozen=True, env_ignore_empty=True
+    )
+
+    # So long a key serves without being looked up: while the engine is away, and after `revoke`.
+    cache_s: float = Field(default=60, gt=0, le=60)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of them."""
@@ -163,6 +176,7 @@ class Settings:
     limits: LimitSettings
     tokens: TokenSettings
     cursor: CursorSettings
+    api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -175,6 +189,7 @@ class Settings:
             limits=_read(LimitSettings),
             tokens=_read(TokenSettings),
             cursor=_read(CursorSettings),
+            api_keys=_read(ApiKeySettings),
         )
 
 

@@ -29,6 +29,10 @@ FORBIDDEN = [
         for package in ("activity_emit", "activity_spool", "activity_kafka", "activity_consume")
     ),
     (
+        "activity_settings",
+        ["activity_emit", "activity_spool", "activity_kafka", "activity_consume", "activity_api"],
+    ),
+    (
         "activity_api",
         ["activity_emit", "activity_spool", "activity_kafka", "activity_consume"],
     ),

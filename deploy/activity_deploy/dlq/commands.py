@@ -199,7 +199,10 @@ async def _with_box(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None
     settings = ClickHouseSettings()
     try:
         async with await clickhouse_connect.get_async_client(
-            dsn=settings.url, database=settings.database, autogenerate_session_id=False
+            dsn=settings.url,
+            database=settings.database,
+            autogenerate_session_id=False,
+            **settings.login(),
         ) as client:
             await command(DeadLetterBox(client))
     except ClickHouseError as error:

@@ -12,6 +12,7 @@ from activity_api.auth.tokens import READ, mint
 from activity_api.settings import TokenSettings
 from activity_deploy.errors import Problem
 from activity_deploy.local.state import StateDirectory
+from activity_settings.files import read_variable
 
 _JWT, _CURSOR = "ACTIVITY_JWT_KEY", "ACTIVITY_CURSOR_KEY"
 
@@ -27,14 +28,14 @@ class Keys:
     def of(cls, state: StateDirectory) -> Self:
         """Makes what is missing. Raises Problem for settings that allow no tokens of our own."""
         return cls(
-            _settings(os.environ.get(_JWT) or state.key("jwt")),
-            os.environ.get(_CURSOR) or state.key("cursor"),
+            _settings(_given(_JWT) or state.key("jwt")),
+            _given(_CURSOR) or state.key("cursor"),
         )
 
     def environment(self) -> dict[str, str]:
-        """For the children."""
+        """For the children, who get the values and not the files that they may be from."""
         key = self.tokens.key.get_secret_value() if self.tokens.key else ""
-        return {_JWT: key, _CURSOR: self.cursor}
+        return {_JWT: key, _CURSOR: self.cursor, f"{_JWT}_FILE": "", f"{_CURSOR}_FILE": ""}
 
     def mint(self, org_id: str, user_id: str) -> str:
         """A token that may read the org's activity."""
@@ -44,7 +45,7 @@ class Keys:
 def existing(state: StateDirectory) -> TokenSettings:
     """Of the environment or of a stack that was started before. Raises Problem where there is no
     key: a new one would sign tokens that nobody accepts."""
-    key = os.environ.get(_JWT) or state.existing_key("jwt")
+    key = _given(_JWT) or state.existing_key("jwt")
     if key is None:
         raise Problem(
             f"no key to sign with in {state.path}: start the local stack first (`make run`),"
@@ -72,11 +73,19 @@ def token(
     )
 
 
+def _given(variable: str) -> str | None:
+    """Of the environment, or of the file that it names. Raises Problem for a wrong one."""
+    try:
+        return read_variable(os.environ, variable)
+    except ValueError as error:
+        raise Problem(str(error)) from None
+
+
 def _settings(key: str) -> TokenSettings:
     try:
         settings = TokenSettings(key=SecretStr(key))
     except ValidationError as error:
-        raise Problem(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        raise Problem(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     if not settings.algorithms[0].startswith("HS"):
         raise Problem("the local stack signs with a shared key: set ACTIVITY_JWT_ALGORITHMS=HS256")
     return settings

@@ -84,13 +84,17 @@ class KafkaSender:
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
+            try:
+                security = self._security.client_options()
+            except (OSError, ValueError) as error:  # a file that is not there (yet)
+                raise NotConnectedError(str(error)) from None
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._settings.servers,
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=_BATCH_BYTES,
                 retry_backoff_ms=500,
-                **{**self._security.client_options(), **self._options},
+                **{**security, **self._options},
             )
             try:
                 await producer.start()

@@ -98,6 +98,12 @@ class Storage:
             # Cancelling closes the connection, and that cancels the query.
             task.cancel()
 
+    async def insert(self, table: str, rows: bytes) -> None:
+        """Write rows in JSONEachRow. Raises Unavailable, ClickHouseError."""
+        client = await self._connected()
+        settings = {"readonly": 0, "async_insert": 0}
+        await client.raw_insert(table, insert_block=rows, fmt="JSONEachRow", settings=settings)
+
     async def close(self) -> None:
         """Close the connections."""
         if self._connecting is not None:
@@ -135,6 +141,7 @@ class Storage:
         limits = {name: value for name, value in self._query.model_dump().items() if value}
         self._client = await clickhouse_connect.get_async_client(
             dsn=self._settings.url,
+            **self._settings.login(),
             database=self._settings.database,
             # Only of a read-only query does ClickHouse notice that its client has gone.
             settings={"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1, **limits},

@@ -13,8 +13,6 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
-from activity_api.auth.dependency import CurrentCaller
-
 Errors = list[dict[str, Any]]
 
 
@@ -52,8 +50,8 @@ class ActivityRoute(APIRoute):
         return read
 
 
-async def only_known_parameters(request: Request, _: CurrentCaller) -> None:
-    """Raises RequestValidationError; a 401, 403 or 404 of the caller comes first."""
+def check_parameters(request: Request) -> None:
+    """Raises RequestValidationError. To be called when the caller's 401, 403 or 404 is past."""
     if request.state.query_errors:
         raise RequestValidationError(request.state.query_errors)
 

@@ -1,10 +1,10 @@
 """The 15 endpoints."""
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 
 from activity_api.endpoints.examples import LIST, RESPONSES, SUMMARY
 from activity_api.endpoints.parameters import Hours, HoursToLookBack, Page, Search
-from activity_api.endpoints.route import ActivityRoute, only_known_parameters
+from activity_api.endpoints.route import ActivityRoute
 from activity_api.endpoints.selection import (
     ActionScope,
     AppScope,
@@ -24,7 +24,6 @@ router = APIRouter(
     tags=["Activity"],
     responses=RESPONSES,
     route_class=ActivityRoute,
-    dependencies=[Depends(only_known_parameters)],
     generate_unique_id_function=lambda route: route.name,  # client generators name methods so
 )
 

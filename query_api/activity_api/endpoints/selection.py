@@ -5,7 +5,12 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Query
 
-from activity_api.auth.dependency import CurrentCaller, may_see
+from activity_api.auth.dependency import (
+    CurrentCaller,
+    CurrentMember,
+    CurrentReaderOfUser,
+    may_see,
+)
 from activity_api.endpoints.parameters import SearchRequest, check_action
 from activity_api.queries.filter import ActivityFilter
 
@@ -50,7 +55,7 @@ async def workspace_scope(org_id: str, workspace_id: str, caller: CurrentCaller)
     return Scope.of(ActivityFilter(org_id=org_id, workspace_id=workspace_id), "workspace")
 
 
-async def user_scope(org_id: str, user_id: str, caller: CurrentCaller) -> Scope:
+async def user_scope(org_id: str, user_id: str, caller: CurrentReaderOfUser) -> Scope:
     """A user in all workspaces that the caller may see."""
     entity = ActivityFilter(org_id=org_id, user_id=user_id, workspaces=caller.workspaces)
     return Scope.of(entity, "user")
@@ -98,7 +103,7 @@ async def resource_scope(
     return Scope.of(entity, "resource")
 
 
-async def caller_scope(org_id: str, caller: CurrentCaller) -> Scope:
+async def caller_scope(org_id: str, caller: CurrentMember) -> Scope:
     """The caller's own activity: of its user, or of its principal where there is no user."""
     principal_id = None if caller.user_id else caller.subject
     return Scope.of(
@@ -112,7 +117,7 @@ async def caller_scope(org_id: str, caller: CurrentCaller) -> Scope:
 
 
 async def workspace_filter(
-    caller: CurrentCaller,
+    caller: CurrentMember,
     workspace_id: Annotated[str | None, Query(description="Filter by workspace")] = None,
 ) -> str | None:
     """A workspace to narrow a user's activity to."""

@@ -12,6 +12,7 @@ from activity_api.clickhouse.watermark import Progress
 from activity_api.clickhouse.watermark import headers as progress_headers
 from activity_api.endpoints.parameters import PageRequest
 from activity_api.endpoints.rate_limit import Limits
+from activity_api.endpoints.route import check_parameters
 from activity_api.endpoints.selection import Scope
 from activity_api.errors import invalid, not_found
 from activity_api.queries.cursor import Cursor, CursorError
@@ -40,7 +41,7 @@ class ActivityReader:
         except CursorError as error:
             where = ("query", "cursor")
             raise invalid(where, "cursor_invalid", str(error), asked.cursor) from None
-        with self.limits.admit(of.org_id) as headers:
+        async with self.limits.admit(of.org_id) as headers:
             # Before the rows: what was complete then is in them. A walk keeps its first page's.
             if after is None:
                 through = await self.progress.complete_through()
@@ -58,7 +59,7 @@ class ActivityReader:
     async def summary(self, scope: Scope, hours: int) -> Response:
         """The sums of the last hours, as an ActivitySummary."""
         of = last_hours(scope.filter, hours, self.clock())
-        with self.limits.admit(of.org_id) as headers:
+        async with self.limits.admit(of.org_id) as headers:
             through = await self.progress.complete_through()
             body = await self.storage.ask(summary_of(of), self._gone)
             summary = read_summary(body, of)
@@ -83,7 +84,9 @@ class ActivityReader:
 
 
 async def activity_reader(request: Request) -> ActivityReader:
-    """A reader for this request."""
+    """A reader for this request. Raises RequestValidationError for parameters of no endpoint: each
+    route asks for its reader last, so the caller's right comes first."""
+    check_parameters(request)
     state = request.app.state
     return ActivityReader(
         state.storage, state.progress, state.limits, state.cursor_key, state.clock, request

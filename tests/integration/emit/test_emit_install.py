@@ -100,5 +100,6 @@ async def test_it_asks_for_nothing_else_and_is_typed(installed: Path) -> None:
     assert names - {"pip", "setuptools", "activity-emit"} == asked | theirs
     [packages] = installed.parents[1].glob("lib/python*/site-packages")
     ours = {one.name for one in packages.glob("activity_*") if not one.name.endswith(".dist-info")}
-    assert ours == {"activity_emit", "activity_kafka", "activity_schemas", "activity_spool"}
+    wanted = {"emit", "kafka", "schemas", "settings", "spool"}
+    assert ours == {f"activity_{name}" for name in wanted}
     assert all((packages / name / "py.typed").exists() for name in ours)

@@ -17,61 +17,68 @@ class Clock:
         return self.now
 
 
-def admit(limits: Limits, org_id: str = "o") -> dict[str, str]:
-    with limits.admit(org_id) as headers:
+async def admit(limits: Limits, org_id: str = "o") -> dict[str, str]:
+    async with limits.admit(org_id) as headers:
         return headers
 
 
-def test_a_burst_then_the_rate() -> None:
+async def test_a_burst_then_the_rate() -> None:
     clock = Clock()
     limits = Limits(LimitSettings(requests_per_second=2, burst=3, concurrent=9), clock)
-    remaining = [admit(limits)["RateLimit"] for _ in range(3)]
+    remaining = [(await admit(limits))["RateLimit"] for _ in range(3)]
     assert remaining == ['"org";r=2;t=1', '"org";r=1;t=1', '"org";r=0;t=2']
     with pytest.raises(LimitExceeded) as refused:
-        admit(limits)
+        await admit(limits)
     assert refused.value.limit == "requests_per_second"
     assert refused.value.headers == {
         "Retry-After": "1",
-        "RateLimit-Policy": '"org";q=3;w=2',
+        "RateLimit-Policy": '"org";q=3;w=2;per="worker"',
         "RateLimit": '"org";r=0;t=2',
     }
-    admit(limits, "another org has its own")
+    await admit(limits, "another org has its own")
     clock.now += 0.5
-    admit(limits)
+    await admit(limits)
     with pytest.raises(LimitExceeded):
-        admit(limits)
+        await admit(limits)
 
 
-def test_retry_after_is_long_enough() -> None:
+async def test_retry_after_is_long_enough() -> None:
     clock = Clock()
     limits = Limits(LimitSettings(requests_per_second=0.1, burst=1, concurrent=9), clock)
-    admit(limits)
+    await admit(limits)
     with pytest.raises(LimitExceeded) as refused:
-        admit(limits)
+        await admit(limits)
     clock.now += refused.value.retry_after
-    admit(limits)
+    await admit(limits)
 
 
-def test_places_come_back_also_after_an_error() -> None:
+async def test_places_come_back_also_after_an_error() -> None:
     limits = Limits(LimitSettings(concurrent=2), Clock())
-    with pytest.raises(ZeroDivisionError), limits.admit("o"), limits.admit("o"):
-        with pytest.raises(LimitExceeded) as refused:
-            admit(limits)
-        assert (refused.value.limit, refused.value.retry_after) == ("concurrent", 1)
-        raise ZeroDivisionError
-    with limits.admit("o"), limits.admit("o"):
+    with pytest.raises(ZeroDivisionError):
+        async with limits.admit("o"), limits.admit("o"):
+            with pytest.raises(LimitExceeded) as refused:
+                await admit(limits)
+            assert (refused.value.limit, refused.value.retry_after) == ("concurrent", 1)
+            # Of the rate nothing is said: there is plenty left of it.
+            assert refused.value.headers == {
+                "Retry-After": "1",
+                "RateLimit-Policy": '"concurrent";q=2;qu="concurrent-requests";per="worker"',
+                "RateLimit": '"concurrent";r=0',
+            }
+            raise ZeroDivisionError
+    async with limits.admit("o"), limits.admit("o"):
         pass
 
 
-def test_orgs_without_requests_are_forgotten() -> None:
+async def test_orgs_without_requests_are_forgotten() -> None:
     clock = Clock()
     limits = Limits(LimitSettings(requests_per_second=1, burst=5), clock)
     for number in range(10_000):
-        admit(limits, str(number))
+        await admit(limits, str(number))
     clock.now += 3
-    admit(limits, "9999")
+    await admit(limits, "9999")
     clock.now += 3
-    admit(limits, "one too many")
+    await admit(limits, "one too many")
     assert set(limits._uses) == {"9999", "one too many"}
 
 

@@ -18,6 +18,7 @@ EXPECTED = {
     "consume",
     "dlq",
     "generate",
+    "keys",
     "migrate",
     "openapi",
     "run",
@@ -58,7 +59,8 @@ def test_it_lists_everything_a_person_does() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(name,) for name in sorted(EXPECTED)] + [("dlq", name) for name in names(("dlq",))],
+    [(name,) for name in sorted(EXPECTED)]
+    + [(group, name) for group in ("dlq", "keys") for name in names((group,))],
 )
 def test_help_does_nothing_else(arguments: tuple[str, ...]) -> None:
     result = CliRunner().invoke(app, [*arguments, "--help"])
