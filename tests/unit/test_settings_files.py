@@ -13,7 +13,8 @@ from activity_api.settings import Settings, SettingsError, TokenSettings
 from activity_deploy.errors import Problem
 from activity_deploy.local.secrets import Keys, existing
 from activity_deploy.local.state import StateDirectory
-from activity_emit.delivery.kafka_sender import KafkaSender, NotConnectedError
+from activity_emit.delivery.kafka_sender import KafkaSender
+from activity_emit.errors import NotConnectedError
 from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
 from activity_settings.files import read_variable
 
