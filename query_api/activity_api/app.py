@@ -10,13 +10,13 @@ from fastapi import FastAPI
 from activity_api.auth.tokens import verifier
 from activity_api.clickhouse.client import Storage
 from activity_api.clickhouse.watermark import Progress
-from activity_api.door import Application
 from activity_api.endpoints import health
 from activity_api.endpoints.rate_limit import Limits
 from activity_api.endpoints.routes import router
-from activity_api.errors import add_handlers
+from activity_api.error_handlers import add_handlers
 from activity_api.openapi import docs_page as docs
 from activity_api.openapi import document as openapi
+from activity_api.request_target import Application
 from activity_api.settings import Settings
 
 

@@ -24,7 +24,7 @@ async def current_caller(
     if caller.org_id != org_id:
         raise not_found("org", org_id)
     if READ not in caller.permissions:
-        raise forbidden()
+        raise forbidden(READ)
     return caller
 
 
@@ -34,4 +34,4 @@ CurrentCaller = Annotated[Caller, Depends(current_caller)]
 def may_see(caller: Caller, workspace_id: str) -> None:
     """Raises ApiError (403) where the token is limited to other workspaces."""
     if caller.workspaces is not None and workspace_id not in caller.workspaces:
-        raise forbidden()
+        raise forbidden(READ)
