@@ -8,8 +8,8 @@ from time import monotonic
 from fastapi import FastAPI
 
 from activity_api.auth.tokens import verifier
-from activity_api.clickhouse.client import Storage
-from activity_api.clickhouse.watermark import Progress
+from activity_api.clickhouse.client import ClickHouseClient
+from activity_api.clickhouse.watermark import Watermark
 from activity_api.endpoints import health
 from activity_api.endpoints.rate_limit import Limits
 from activity_api.endpoints.routes import router
@@ -30,15 +30,15 @@ def create_app(
 
     It starts without ClickHouse, too, and answers 503 until it is there.
     """
-    storage = Storage(settings.clickhouse, settings.query, monotonic_clock)
-    progress = Progress(storage, settings.kafka.topic, monotonic_clock)
+    client = ClickHouseClient(settings.clickhouse, settings.query, monotonic_clock)
+    watermark = Watermark(client, settings.kafka.topic, monotonic_clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        storage.open()
+        client.open()
         yield
-        await progress.close()
-        await storage.close()
+        await watermark.close()
+        await client.close()
 
     app = Application(
         title=openapi.TITLE,
@@ -49,8 +49,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # a redirect is no documented answer
     )
-    app.state.storage = storage
-    app.state.progress = progress
+    app.state.clickhouse = client
+    app.state.watermark = watermark
     app.state.limits = Limits(settings.limits, monotonic_clock)
     app.state.verifier = verifier(settings.tokens)
     app.state.cursor_key = settings.cursor.key.get_secret_value().encode()

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from activity_api.auth.tokens import KeysUnavailable
-from activity_api.clickhouse.client import ClientGone, TooLarge, Unavailable
+from activity_api.clickhouse.client import ClientDisconnectedError, TooLargeError, UnavailableError
 from activity_api.endpoints.rate_limit import LimitExceeded
 from activity_api.errors import ApiError, not_found, unavailable
 from activity_schemas import errors
@@ -20,8 +20,8 @@ def add_handlers(app: FastAPI) -> None:
     async def api_error(_: Request, error: ApiError) -> Response:
         return error.response()
 
-    @app.exception_handler(Unavailable)
-    async def away(_: Request, error: Unavailable) -> Response:
+    @app.exception_handler(UnavailableError)
+    async def away(_: Request, error: UnavailableError) -> Response:
         return unavailable(error.reason, error.retry_after, error.details).response()
 
     @app.exception_handler(KeysUnavailable)
@@ -34,15 +34,15 @@ def add_handlers(app: FastAPI) -> None:
         details = {"limit": error.limit}
         return ApiError(429, errors.RATE_LIMITED, message, details, error.headers).response()
 
-    @app.exception_handler(TooLarge)
-    async def too_large(_: Request, error: TooLarge) -> Response:
+    @app.exception_handler(TooLargeError)
+    async def too_large(_: Request, error: TooLargeError) -> Response:
         # Not a 503: asking again would cost the same and end the same.
         message = "More would be read than one query may: narrow the time range or the filters"
         detail = {"type": "query_too_large", "loc": ["query"], "msg": message, "input": None}
         return JSONResponse({"detail": [{**detail, "ctx": {"limit": error.limit}}]}, 422)
 
-    @app.exception_handler(ClientGone)
-    async def gone(_: Request, __: ClientGone) -> Response:
+    @app.exception_handler(ClientDisconnectedError)
+    async def disconnected(_: Request, __: ClientDisconnectedError) -> Response:
         return Response(status_code=503)  # nobody reads it
 
     @app.exception_handler(HTTPException)

@@ -1,8 +1,8 @@
-"""Tokens of the bucket, places, and the circuit, on a clock of our own."""
+"""Tokens of the bucket, places, and the circuit_breaker, on a clock of our own."""
 
 import pytest
 
-from activity_api.clickhouse.circuit_breaker import Circuit
+from activity_api.clickhouse.circuit_breaker import CircuitBreaker
 from activity_api.endpoints.rate_limit import LimitExceeded, Limits
 from activity_api.settings import LimitSettings
 
@@ -77,16 +77,16 @@ def test_orgs_without_requests_are_forgotten() -> None:
 
 def test_the_circuit_closes_by_itself() -> None:
     clock = Clock()
-    circuit = Circuit(1, clock)
-    assert circuit.may_try()
-    circuit.failed()
-    assert not circuit.may_try()
+    circuit_breaker = CircuitBreaker(1, clock)
+    assert circuit_breaker.may_try()
+    circuit_breaker.failed()
+    assert not circuit_breaker.may_try()
     clock.now += 1
-    assert circuit.may_try()
-    assert not circuit.may_try(), "one request tries, the others do not wait for it"
-    circuit.failed()
+    assert circuit_breaker.may_try()
+    assert not circuit_breaker.may_try(), "one request tries, the others do not wait for it"
+    circuit_breaker.failed()
     clock.now += 1
-    assert circuit.may_try()
-    circuit.succeeded()
-    assert circuit.may_try()
-    assert circuit.may_try()
+    assert circuit_breaker.may_try()
+    circuit_breaker.succeeded()
+    assert circuit_breaker.may_try()
+    assert circuit_breaker.may_try()
