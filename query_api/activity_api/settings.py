@@ -23,34 +23,46 @@ class ServerSettings(BaseSettings):
     """Where the API listens."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_API_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_API_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one
-    workers: int = Field(default=1, ge=1, le=64)  # processes that share the port
+    """Where the API listens."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """The port; 0: any free one."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port."""
 
 
 class ClickHouseSettings(BaseSettings):
     """Where the events are. `url` may carry user and password."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_CLICKHOUSE_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     url: str = "http://127.0.0.1:8123"
+    """ClickHouse's HTTP port; may carry user and password."""
     database: str = "activity"
-    # Queries at the same time, per worker; more wait for their turn here, where it costs nothing.
+    """The database of the tables."""
     connections: int = Field(default=16, ge=1)
-    # Of these an org may have at most so many: the others' queries find a place at once.
+    """Queries at the same time, per worker; more wait for their turn."""
     connections_per_org: int = Field(default=4, ge=1)
-    # The part of the engine's time that an org may have while others ask and the engine is busy;
-    # over it, it has one place, one thread, and what CPU the others leave. 1: no limit.
+    """Of these an org may have at most so many: the others' queries find a slot at once."""
     share_per_org: float = Field(default=0.5, gt=0, le=1)
+    """The part of the engine's time that an org may have while others ask and the engine is busy;
+    over it, it has one slot, one thread, and what CPU the others leave. 1: no limit."""
     # Small, so that a host that swallows packets is a 503 within a second and not a hanging page.
     connect_timeout_s: float = Field(default=0.4, gt=0)
-    # A query that takes longer is checked on with a ping; without an answer it is given up.
+    """Seconds for a connection to ClickHouse."""
     ping_after_s: float = Field(default=0.25, gt=0)
+    """A query that takes longer is checked on with a ping; without an answer it is given up."""
 
     @field_validator("url")
     @classmethod
@@ -65,49 +77,73 @@ class KafkaSettings(BaseSettings):
     """Whose progress is told: the topic that the consumers read into the table."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_KAFKA_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_KAFKA_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     topic: str = "activity.events.v1"
+    """The topic of the events."""
 
 
 class QuerySettings(BaseSettings):
     """What one query may cost, in ClickHouse's own words; 0 is no limit."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_QUERY_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_QUERY_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
-    max_execution_time: float = Field(default=10, ge=0)  # seconds
+    max_execution_time: float = Field(default=10, ge=0)
+    """Seconds that a query may take; 0: no limit."""
     max_rows_to_read: int = Field(default=1_000_000_000, ge=0)
-    max_memory_usage: int = Field(default=1 << 30, ge=0)  # bytes
+    """Rows that a query may read; 0: no limit."""
+    max_memory_usage: int = Field(default=1 << 30, ge=0)
+    """Bytes of memory that a query may take; 0: no limit."""
 
 
 class LimitSettings(BaseSettings):
     """What one org may ask of one worker, so that no tenant slows another."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_LIMIT_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_LIMIT_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     requests_per_second: float = Field(default=1000, gt=0)
+    """Requests of an org per second, in the long run, per worker."""
     burst: int = Field(default=2000, ge=1)
+    """Requests of an org at once, after a rest."""
     concurrent: int = Field(default=64, ge=1)
+    """Requests of an org at the same time."""
 
 
 class TokenSettings(BaseSettings):
     """How bearer tokens are signed: one `key` (HMAC secret or public key in PEM), or a JWKS."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_JWT_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_JWT_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
-    # In the environment separated by commas. RFC 8725 §3.1: never taken from the token itself.
+    # RFC 8725 §3.1: never taken from the token itself.
     algorithms: Annotated[tuple[str, ...], NoDecode] = ("HS256",)
+    """How tokens may be signed, separated by commas."""
     issuer: str = "activity-local"
+    """Who signs the tokens: their claim `iss`."""
     audience: str = "activity"
+    """Whom the tokens are for: their claim `aud`."""
     key: SecretStr | None = None
+    """The HMAC secret or the public key in PEM; this or the JWKS."""
     jwks_url: str | None = None
+    """Where the issuer publishes its keys; this or the key."""
 
     @field_validator("algorithms", mode="before")
     @classmethod
@@ -139,10 +175,14 @@ class CursorSettings(BaseSettings):
     """The secret that signs cursors: the same for every worker and every replica."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_CURSOR_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_CURSOR_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     key: SecretStr
+    """The secret that signs cursors, of 32 bytes or more; the same for every process of the API."""
 
     @field_validator("key")
     @classmethod

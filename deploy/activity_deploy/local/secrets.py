@@ -10,14 +10,14 @@ from pydantic import SecretStr, ValidationError
 
 from activity_api.auth.tokens import READ, mint
 from activity_api.settings import TokenSettings
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.local.state import StateDirectory
 
 _JWT, _CURSOR = "ACTIVITY_JWT_KEY", "ACTIVITY_CURSOR_KEY"
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class Secrets:
     """Both from the environment where they are set there, else from the state directory."""
 
     tokens: TokenSettings
@@ -25,7 +25,7 @@ class Keys:
 
     @classmethod
     def of(cls, state: StateDirectory) -> Self:
-        """Makes what is missing. Raises Problem for settings that allow no tokens of our own."""
+        """Makes what is missing. Raises UserError for settings that allow no tokens of our own."""
         return cls(
             _settings(os.environ.get(_JWT) or state.key("jwt")),
             os.environ.get(_CURSOR) or state.key("cursor"),
@@ -42,11 +42,11 @@ class Keys:
 
 
 def existing(state: StateDirectory) -> TokenSettings:
-    """Of the environment or of a stack that was started before. Raises Problem where there is no
+    """Of the environment or of a stack that was started before. Raises UserError where there is no
     key: a new one would sign tokens that nobody accepts."""
     key = os.environ.get(_JWT) or state.existing_key("jwt")
     if key is None:
-        raise Problem(
+        raise UserError(
             f"no key to sign with in {state.path}: start the local stack first (`make run`),"
             " or set ACTIVITY_STATE_DIR or ACTIVITY_JWT_KEY to its own"
         )
@@ -76,7 +76,9 @@ def _settings(key: str) -> TokenSettings:
     try:
         settings = TokenSettings(key=SecretStr(key))
     except ValidationError as error:
-        raise Problem(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        raise UserError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
     if not settings.algorithms[0].startswith("HS"):
-        raise Problem("the local stack signs with a shared key: set ACTIVITY_JWT_ALGORITHMS=HS256")
+        raise UserError(
+            "the local stack signs with a shared key: set ACTIVITY_JWT_ALGORITHMS=HS256"
+        )
     return settings

@@ -16,7 +16,7 @@ IN_NEWEST_HOURS = "toStartOfHour(timestamp) IN seen.2"
 
 def settings_of(filter_: ActivityFilter) -> str:
     """Names the projection where there is no choice: to look at others costs 1 ms of CPU each.
-    What fits a workspace depends on the range: one rollup begins with hours, one with workspace."""
+    What fits a workspace depends on the range: one rollup begins with hours, one with ids."""
     names = ["by_duration"] if filter_.by_duration else filter_.rollups
     if not names:
         return "SETTINGS optimize_use_projections = 0"

@@ -22,6 +22,7 @@ EXPECTED = {
     "openapi",
     "run",
     "serve",
+    "settings",
     "token",
     "topic",
 }
