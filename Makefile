@@ -9,7 +9,7 @@ BIN := .venv/bin
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: setup ## the whole pipeline in the foreground, with a burst of real requests
+run: setup ## the whole pipeline in the foreground, with real sample requests
 	@$(BIN)/activity run
 
 setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
@@ -70,10 +70,11 @@ lock: ## renew requirements.lock after a change of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet --output-file requirements.lock
 
-schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, AsyncAPI
+schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, AsyncAPI, settings
 	$(BIN)/python -m activity_schemas > schemas/activity-event.v1.schema.json
 	$(BIN)/python -m activity_api openapi > schemas/openapi.json
 	$(BIN)/python -m activity_consume asyncapi > schemas/asyncapi.json
+	$(BIN)/python -m activity_deploy.settings > docs/settings.md
 
 clean: ## remove the local pipeline's state (not the packages and jars)
 	rm -rf .state

@@ -1,24 +1,27 @@
 """`activity`: the way in for people. Each command's work is in a module of its own."""
 
-import json
+import contextlib
 import os
 import sys
 from importlib.metadata import version
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError as UnreadableError
 
 from activity_api.auth.tokens import READ
 from activity_deploy.dlq import commands as dlq
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.generate import generate
 from activity_deploy.keys import commands as keys
 from activity_deploy.local.addresses import use_local_stack
 from activity_deploy.local.secrets import existing, token
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.local.state import StateDirectory
+from activity_deploy.settings import explain, read_settings, to_json, to_text
 from activity_deploy.topic import commands as topic
 from activity_kafka.settings import KafkaSettings
 
@@ -47,16 +50,20 @@ def activity(
     ] = False,
 ) -> None:
     """Work with the activity pipeline. Settings are environment variables: `activity settings`."""
+    context.obj = set[str]()
     # `run` makes a stack; all others mean one that is there.
     if context.invoked_subcommand != "run":
-        use_local_stack(os.environ, Path.cwd())
+        # `settings` is there to show what is wrong.
+        shown = (ValidationError,) if context.invoked_subcommand == "settings" else ()
+        with contextlib.suppress(*shown):
+            context.obj = use_local_stack(os.environ, Path.cwd())
 
 
 @app.command()
 def run(
     once: Annotated[bool, typer.Option("--once", help="End after the requests.")] = False,
 ) -> None:
-    """Run the whole pipeline on this machine, with a burst of real requests, until Ctrl-C."""
+    """Run the whole pipeline on this machine, with real sample requests, until Ctrl-C."""
     from activity_deploy.run import run_stack  # noqa: PLC0415 - the other commands need no stack
 
     raise typer.Exit(run_stack(once=once))
@@ -107,11 +114,28 @@ app.add_typer(keys.app, name="keys")
 
 
 @app.command()
+def settings(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="As one JSON list.")] = False,
+) -> None:
+    """Show every environment variable: its value now, where that comes from, its meaning.
+
+    Secrets are hidden. A wrong value is shown with its error, and the exit status is 2.
+    """
+    found = read_settings(context.obj)
+    typer.echo(to_json(found) if json else "\n".join(to_text(found)))
+    wrong = dict.fromkeys(one.variable for one in found if one.error)
+    if wrong:
+        typer.echo(f"activity: wrong: {', '.join(wrong)}", err=True)
+        raise typer.Exit(2)
+
+
+@app.command()
 def openapi() -> None:
     """Print the read API's OpenAPI document."""
     from activity_api.openapi.document import document  # noqa: PLC0415 - loads FastAPI
 
-    typer.echo(json.dumps(document(), indent=2))
+    typer.echo(dumps(document(), indent=2))
 
 
 @app.command()
@@ -121,19 +145,17 @@ def asyncapi() -> None:
         asyncapi as document,
     )
 
-    typer.echo(json.dumps(document(KafkaSettings()), indent=2))
+    typer.echo(dumps(document(KafkaSettings()), indent=2))
 
 
 def main() -> None:
     """The console script. What is wrong is one line: exit status 1, or 2 for a wrong setting."""
     try:
         app()
-    except Problem as problem:
-        sys.exit(f"activity: {problem}")
-    except ValidationError as error:
-        for found in error.errors(include_url=False):
-            place = ": ".join([error.title, *map(str, found["loc"])])
-            sys.stderr.write(f"activity: {place}: {found['msg'].removeprefix('Value error, ')}\n")
+    except UserError as error:
+        sys.exit(f"activity: {error}")
+    except (ValidationError, UnreadableError) as error:
+        sys.stderr.writelines(f"activity: {line}\n" for line in explain(error))
         sys.exit(2)
 
 

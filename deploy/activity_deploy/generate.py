@@ -12,7 +12,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_api.settings import ClickHouseSettings
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError, first_line
 from activity_deploy.migrate import MigrationError, migrate
 
 DAYS = 90
@@ -148,7 +148,7 @@ def generate(rows: Rows, database: Database = None, seed: Seed = 1, beside: Besi
         platform = Platform(rows, until, seed)
         asyncio.run(_run(settings, database or settings.database, platform, beside=beside))
     except (ClickHouseError, MigrationError) as error:
-        raise Problem(f"no events generated: {str(error).splitlines()[0]}") from None
+        raise UserError(f"no events generated: {first_line(error)}") from None
 
 
 async def _run(
@@ -158,7 +158,7 @@ async def _run(
         await migrate(client, database)
     async with await _connect(settings, database) as client:
         if not beside and (others := await _events_of_others(client)):
-            raise Problem(
+            raise UserError(
                 f"database {database} holds {others:,} events that `generate` did not make; name"
                 " another with --database, or add to them with --beside-others"
             )

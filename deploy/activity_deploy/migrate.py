@@ -17,6 +17,7 @@ from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from pydantic import ValidationError
 
+from activity_deploy.errors import first_line
 from activity_kafka.settings import ClickHouseSettings
 
 DIRECTORY = Path(__file__).parent / "migrations"
@@ -133,7 +134,7 @@ async def _apply(client: AsyncClient, database: str, migration: Migration, patie
         for statement in statements(migration.sql):
             await client.command(statement, settings=inside)
     except DatabaseError as error:
-        text = f"{migration.label}: {_line(error)}"
+        text = f"{migration.label}: {first_line(error)}"
         if error.code in _IS_THERE:
             if await _by_another(client, database, migration, patience):
                 return False
@@ -183,13 +184,6 @@ async def _by_another(
     return True
 
 
-def _line(error: Exception) -> str:
-    """The engine's own words, without the client's around them and without a stack trace."""
-    text = str(error)
-    found = re.search(r"DB::Exception: (.*?)(?: \(version |\n|$)", text)
-    return found[1] if found else (text.splitlines() or [type(error).__name__])[0]
-
-
 async def _run(settings: ClickHouseSettings) -> list[str]:
     url = urlsplit(settings.url)
     try:
@@ -208,7 +202,8 @@ async def _run(settings: ClickHouseSettings) -> list[str]:
         )
     except OperationalError as error:
         raise MigrationError(
-            f"no ClickHouse at {place} ({_line(error)}); start it or set ACTIVITY_CLICKHOUSE_URL"
+            f"no ClickHouse at {place} ({first_line(error)});"
+            " start it or set ACTIVITY_CLICKHOUSE_URL"
         ) from error
     try:
         return await migrate(client, settings.database)
@@ -222,7 +217,7 @@ def migrate_database() -> int:
         settings = ClickHouseSettings()
         applied = asyncio.run(_run(settings))
     except (MigrationError, ClickHouseError) as error:
-        print(f"migrate: {_line(error)}", file=sys.stderr)
+        print(f"migrate: {first_line(error)}", file=sys.stderr)
         return 1
     for label in applied:
         print(f"migrate: applied {label}")

@@ -9,10 +9,9 @@ from aiokafka.client import AIOKafkaClient
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_consume.settings import ConsumerSettings
+from activity_kafka.dead_letters import dead_letter_producer
 from activity_kafka.settings import ClickHouseSettings, KafkaSettings
 
-# A dead letter is the original message and its reason: give it room (the topic must, too).
-_MAX_REQUEST_BYTES = 16 << 20
 # Whoever looks beside the group may hold everything up meanwhile.
 _LOG_TIMEOUT_MS = 5000
 
@@ -47,13 +46,7 @@ class Clients:
 
     async def producer(self) -> AIOKafkaProducer:
         """For dead letters."""
-        producer = AIOKafkaProducer(
-            client_id="activity-consumer-dlq",
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=_MAX_REQUEST_BYTES,
-            **self._kafka,
-        )
+        producer = dead_letter_producer("activity-consumer-dlq", self._kafka)
         try:
             await producer.start()
         except BaseException:

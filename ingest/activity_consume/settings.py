@@ -12,38 +12,47 @@ Count = Annotated[int, Field(gt=0)]
 class ConsumerSettings(BaseSettings):
     """Times in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_CONSUMER_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_CONSUMER_", frozen=True, use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
+    """Where the health pages and metrics are served."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8001
+    """The port of the health pages and metrics; 0: any free one."""
 
-    #: A batch is due at this size, and at this age even if it is small. It grows on while it waits
-    #: for its turn, so under load batches are as large as the memory lets them.
+    # A batch grows on while it waits for its turn: under load as large as the memory lets it.
     batch_max_rows: Count = 60_000
+    """A batch is written at this many rows."""
     batch_max_bytes: Count = 32 << 20
+    """A batch is written at this size, in bytes."""
     batch_max_age_s: Positive = 0.4
-    #: Inserts on the way at a time, over all partitions: one is parsed while another is written.
+    """A batch is written at this age, in seconds, even if it is small."""
     insert_max_concurrent: Count = 2
-    #: What may wait in memory, packed, over all partitions, before fetching stops.
+    """Inserts on the way at a time, over all partitions: one is parsed while another is written."""
     buffer_max_bytes: Count = 64 << 20
+    """What may wait in memory, packed, over all partitions, before fetching stops; in bytes."""
 
-    #: Without a heartbeat for this long a member is out. Also the longest lease of an insert.
     session_timeout_s: Annotated[float, Field(ge=1)] = 10
+    """Without a heartbeat for so many seconds a member is out. Also the longest lease of an insert.
+    """
     insert_timeout_s: Positive = 60
-    #: How long a partition that is taken away may use to write what it has in memory.
+    """Seconds until an insert that was not answered is in doubt."""
     flush_timeout_s: Positive = 5
+    """Seconds that a partition which is taken away may use to write what it has in memory."""
 
-    #: Ids remembered, over all partitions; older ones are asked for in the table.
     id_window: Count = 200_000
-    #: So many unusable messages in a row are a broken producer or a wrong topic: stop.
+    """Ids remembered, over all partitions; older ones are asked for in the table."""
     poison_limit: Count = 1000
-    #: A timestamp further ahead than this is a broken clock.
+    """So many unusable messages in a row are a broken producer or a wrong topic: stop."""
     future_limit_s: Positive = 24 * 3600
-    #: After partitions were added, producers send by the old count for as long as they keep it
-    #: (their metadata.max.age.ms), and their clocks may be off: ids born before the change, or this
-    #: long after it, are asked for in the table, however late they come.
+    """A timestamp further ahead than so many seconds is a broken clock."""
+    # Producers send by the old count for as long as they keep it (their metadata.max.age.ms), and
+    # their clocks may be off.
     change_grace_s: Positive = 3600
-    #: A topic whose retention.ms is shorter is warned of: the consumer may be away for so long.
+    """After partitions were added, ids born before that, or so many seconds after it, are asked for
+    in the table, however late they come."""
     least_retention_s: Positive = 24 * 3600
-    #: Kafka's retention has deleted events that were never read: stop and say so, or go on.
+    """A topic whose retention.ms is shorter is warned of: the consumer may be away for so long."""
     on_retention_gap: Literal["stop", "continue"] = "stop"
+    """Kafka's retention has deleted events that were never read: stop and say so, or go on."""

@@ -20,23 +20,32 @@ from activity_spool.settings import SpoolSettings
 class EmitSettings(BaseSettings):
     """What is recorded, and how much may wait. Variables: `ACTIVITY_EMIT_QUEUE_SIZE`, ..."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_EMIT_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_EMIT_", frozen=True, use_attribute_docstrings=True
+    )
 
     enabled: bool = True
-    queue_size: int = Field(default=10_000, ge=1)  # events between request and publisher
-    # Where events are built and sent: a process of its own takes 20 µs per request off the service
-    # (docs/adr/0003); a thread where a hook, a commit before the response, or an `ssl_context`
-    # needs the service's own memory, or where no process can be started.
+    """Whether anything is recorded."""
+    queue_size: int = Field(default=10_000, ge=1)
+    """Events that may wait between request and publisher; further ones are dropped and counted."""
+    # A process of its own takes 20 µs per request off the service (docs/adr/0003).
     worker: Literal["process", "thread"] = "process"
-    # How long an event may wait for company: with the commit it is on disk within 20 ms.
+    """Where events are built and sent: a process of its own; or a thread, which is also taken where
+    a hook, a commit before the response or an `ssl_context` needs the service's own memory."""
     flush_ms: float = Field(default=15, gt=0)
-    stop_timeout_s: float = Field(default=5, ge=0)  # for the last events, at shutdown
-    # All but gzip need the package cramjam: `pip install aiokafka[lz4]` brings it for all three.
+    """How long an event may wait for others, in milliseconds, before it is written to the disk."""
+    stop_timeout_s: float = Field(default=5, ge=0)
+    """Seconds for the last events, at shutdown."""
     compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
-    websockets: bool = True  # one event per connection
-    query_allow: frozenset[str] = frozenset()  # query parameters whose values may be recorded
+    """Kafka's codec; all but gzip need the package cramjam (`pip install aiokafka[lz4]`)."""
+    websockets: bool = True
+    """Whether a websocket connection is an event."""
+    query_allow: frozenset[str] = frozenset()
+    """Query parameters whose values may be recorded, as a JSON list."""
     rules: tuple[Rule, ...] = DEFAULT_RULES
-    collections: dict[str, str] = dict(COLLECTIONS)  # path segment -> resource type
+    """Which requests are recorded, and as which action and resource: a JSON list."""
+    collections: dict[str, str] = dict(COLLECTIONS)
+    """The resource type that a path segment stands for: a JSON object."""
 
     @field_validator("compression")
     @classmethod

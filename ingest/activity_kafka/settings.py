@@ -13,12 +13,18 @@ from activity_settings.files import FileSettings
 class KafkaSettings(BaseSettings):
     """Where the events travel. What a producer and the consumer both need."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_KAFKA_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_KAFKA_", frozen=True, use_attribute_docstrings=True
+    )
 
     bootstrap_servers: str = "127.0.0.1:9092"
+    """Kafka's brokers, as host:port, separated by commas."""
     topic: str = TOPIC
+    """The topic of the events."""
     dead_letter_topic: str = DEAD_LETTER_TOPIC
+    """The topic of messages that are no events."""
     group_id: str = "activity-consumer"
+    """The consumers' group."""
 
     @property
     def servers(self) -> list[str]:
@@ -31,16 +37,24 @@ class KafkaSecuritySettings(FileSettings):
     """How a client proves who it is, by Kafka's own names; nothing for a broker without.
     `ACTIVITY_KAFKA_SASL_PASSWORD_FILE` names a file that holds the password."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_KAFKA_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_KAFKA_", frozen=True, use_attribute_docstrings=True
+    )
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How a client talks to the brokers, in Kafka's words."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How it logs in, where the protocol is a SASL one."""
     sasl_username: str | None = None
+    """The name it logs in with."""
     sasl_password: SecretStr | None = None
-    #: Certificates in PEM: whom to trust (default: the system's), and who we are.
+    """The password it logs in with."""
     ssl_cafile: str | None = None
+    """Certificates in PEM of whom to trust; by default the system's."""
     ssl_certfile: str | None = None
+    """The client's own certificate, in PEM."""
     ssl_keyfile: str | None = None
+    """The key of the client's certificate, in PEM."""
 
     def client_options(self) -> dict[str, Any]:
         """Arguments of aiokafka's clients. Raises OSError for a file that cannot be read."""
@@ -64,20 +78,29 @@ class KafkaSecuritySettings(FileSettings):
 class TransportSettings(BaseSettings):
     """How events get from services to the consumer: by Kafka, or on one machine by the spools."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_", frozen=True, use_attribute_docstrings=True
+    )
 
     transport: Literal["kafka", "spool"] = "kafka"
+    """How events travel: by Kafka, or on one machine by the services' spools, without a broker."""
 
 
 class ClickHouseSettings(FileSettings):
     """Where the events end up. `url` may carry user and password; `password` may be in a file."""
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True, use_attribute_docstrings=True
+    )
 
     url: str = Field(default="http://127.0.0.1:8123", repr=False)  # may hold a password
+    """ClickHouse's HTTP port; may carry user and password."""
     user: str | None = None
+    """Who logs in; by default what the URL says."""
     password: SecretStr | None = None
+    """The user's password."""
     database: str = "activity"
+    """The database of the tables."""
 
     def login(self) -> dict[str, Any]:
         """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""

@@ -21,15 +21,21 @@ class SpoolSettings(BaseSettings):
     directory cannot be written (read-only container), memory alone is used and the log says so.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_SPOOL_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_SPOOL_", frozen=True, use_attribute_docstrings=True
+    )
 
     enabled: bool = True
+    """Whether events wait on the disk; without, they wait in memory and are lost with it."""
     dir: Path = Field(default_factory=lambda: default_spool_dir(os.environ))
-    max_bytes: int = Field(default=1 << 30, ge=1)  # per worker process
-    # Where the numbers of events outlive a process; of this machine, and no disk (see
-    # activity_emit/event/sequence.py).
+    """Where the spools lie."""
+    max_bytes: int = Field(default=1 << 30, ge=1)
+    """How large a worker's spool may grow, in bytes; then events are dropped and counted."""
+    # See activity_emit/event/sequence.py.
     tally_dir: Path = Field(default_factory=default_tally_dir)
-    before_response: bool = False  # commit before the response's last byte is sent
+    """Where the numbers of events outlive a process: on this machine, in memory."""
+    before_response: bool = False
+    """Commit an event to the disk before its response's last byte is sent."""
 
 
 def default_spool_dir(environ: "os._Environ[str] | dict[str, str]") -> Path:

@@ -9,15 +9,15 @@ from fastapi import FastAPI
 
 from activity_api.auth.api_keys import Credentials, api_keys
 from activity_api.auth.tokens import verifier
-from activity_api.clickhouse.client import Storage
-from activity_api.clickhouse.watermark import Progress
-from activity_api.door import Application
+from activity_api.clickhouse.client import ClickHouseClient
+from activity_api.clickhouse.watermark import Watermark
 from activity_api.endpoints import health
 from activity_api.endpoints.rate_limit import Limits
 from activity_api.endpoints.routes import router
-from activity_api.errors import add_handlers
+from activity_api.error_handlers import add_handlers
 from activity_api.openapi import docs_page as docs
 from activity_api.openapi import document as openapi
+from activity_api.request_target import Application
 from activity_api.settings import Settings
 
 
@@ -31,23 +31,23 @@ def create_app(
 
     It starts without ClickHouse, too, and answers 503 until it is there.
     """
-    storage = Storage(settings.clickhouse, settings.query, monotonic_clock)
+    client = ClickHouseClient(settings.clickhouse, settings.query, monotonic_clock)
     credentials = Credentials(
         verifier(settings.tokens, monotonic_clock=monotonic_clock),
-        api_keys(storage, settings.api_keys, time, monotonic_clock),
+        api_keys(client, settings.api_keys, time, monotonic_clock),
     )
     limits = Limits(settings.limits, monotonic_clock)
-    progress = Progress(storage, settings.kafka.topic, monotonic_clock)
+    watermark = Watermark(client, settings.kafka.topic, monotonic_clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        storage.open()
+        client.open()
         credentials.open()
         yield
         await credentials.close()
         await limits.close()
-        await progress.close()
-        await storage.close()
+        await watermark.close()
+        await client.close()
 
     app = Application(
         title=openapi.TITLE,
@@ -58,8 +58,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # a redirect is no documented answer
     )
-    app.state.storage = storage
-    app.state.progress = progress
+    app.state.clickhouse = client
+    app.state.watermark = watermark
     app.state.limits = limits
     app.state.verifier = credentials
     app.state.operator_org = settings.tokens.operator_org

@@ -1,22 +1,16 @@
-"""Errors as answers: every one in the documented shape, none with a stack trace."""
+"""Errors as answers: every one in the documented shape."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 
-from activity_api.auth.caller import READ, KeysUnavailable
-from activity_api.clickhouse.client import ClientGone, TooLarge, Unavailable
-from activity_api.endpoints.rate_limit import LimitExceeded
 from activity_api.responses import NOT_KEPT
 from activity_schemas import errors
 from activity_schemas.errors import error_response
-
-METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
 
 
 class ApiError(Exception):
@@ -55,10 +49,10 @@ def unauthenticated(reason: str | None = None) -> ApiError:
     return ApiError(401, errors.AUTHENTICATION_FAILED, message, headers=headers)
 
 
-def forbidden() -> ApiError:
+def forbidden(permission: str) -> ApiError:
     """403: the token lacks the permission, or has it for other workspaces only."""
     message = "You don't have permission to perform this action"
-    return ApiError(403, errors.FORBIDDEN, message, {"required_permission": READ})
+    return ApiError(403, errors.FORBIDDEN, message, {"required_permission": permission})
 
 
 def not_found(kind: str, id_: str) -> ApiError:
@@ -80,58 +74,6 @@ def invalid(
     """422 in FastAPI's own shape; `where` as in ("query", "limit")."""
     error = {"type": kind, "loc": where, "msg": message, "input": value}
     return RequestValidationError([{**error, "ctx": context} if context else error])
-
-
-def add_handlers(app: FastAPI) -> None:
-    """Answers for whatever a request may raise; 422 is FastAPI's own."""
-
-    @app.exception_handler(ApiError)
-    async def api_error(_: Request, error: ApiError) -> Response:
-        return error.response()
-
-    @app.exception_handler(Unavailable)
-    async def away(_: Request, error: Unavailable) -> Response:
-        return unavailable(error.reason, error.retry_after, error.details).response()
-
-    @app.exception_handler(KeysUnavailable)
-    async def no_keys(_: Request, __: KeysUnavailable) -> Response:
-        return unavailable("The token issuer's keys are out of reach", 5).response()
-
-    @app.exception_handler(LimitExceeded)
-    async def limited(_: Request, error: LimitExceeded) -> Response:
-        at_once = " at the same time" if error.limit == "concurrent" else ""
-        message = (
-            f"Too many requests of this organisation{at_once}: try again in {error.retry_after} s"
-        )
-        details = {"limit": error.limit}
-        return ApiError(429, errors.RATE_LIMITED, message, details, error.headers).response()
-
-    @app.exception_handler(TooLarge)
-    async def too_large(_: Request, error: TooLarge) -> Response:
-        # Not a 503: asking again would cost the same and end the same.
-        message = "More would be read than one query may: narrow the time range or the filters"
-        detail = {"type": "query_too_large", "loc": ["query"], "msg": message, "input": None}
-        return JSONResponse({"detail": [{**detail, "ctx": {"limit": error.limit}}]}, 422)
-
-    @app.exception_handler(ClientGone)
-    async def gone(_: Request, __: ClientGone) -> Response:
-        return Response(status_code=503)  # nobody reads it
-
-    @app.exception_handler(HTTPException)
-    async def no_route(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 404:
-            return not_found("route", request.scope["path"]).response()
-        if error.status_code == 405:
-            message = "Only GET and HEAD are allowed here: nothing is written through this API"
-            headers = {"Allow": "GET, HEAD"}
-            return ApiError(405, METHOD_NOT_ALLOWED, message, headers=headers).response()
-        raise error
-
-    @app.exception_handler(Exception)
-    async def fault(_: Request, __: Exception) -> Response:
-        # Starlette raises it again behind this answer, so that the server logs it.
-        message = "An unexpected error occurred"
-        return ApiError(500, errors.INTERNAL_SERVER_ERROR, message).response()
 
 
 def _quotable(text: str) -> str:

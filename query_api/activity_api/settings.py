@@ -37,36 +37,50 @@ class ServerSettings(BaseSettings):
     """Where the API listens."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_API_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_API_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)  # 0: any free one
-    workers: int = Field(default=1, ge=1, le=64)  # processes that share the port
+    """Where the API listens."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """The port; 0: any free one."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port."""
 
 
 class ClickHouseSettings(FileSettings):
     """Where the events are. `url` may carry user and password; `password` may be in a file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_CLICKHOUSE_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     url: str = Field(default="http://127.0.0.1:8123", repr=False)  # may hold a password
+    """ClickHouse's HTTP port; may carry user and password."""
     user: str | None = None
+    """Who logs in; by default what the URL says."""
     password: SecretStr | None = None
+    """The user's password."""
     database: str = "activity"
-    # Queries at the same time, per worker; more wait for their turn here, where it costs nothing.
+    """The database of the tables."""
     connections: int = Field(default=16, ge=1)
-    # Of these an org may have at most so many: the others' queries find a place at once.
+    """Queries at the same time, per worker; more wait for their turn."""
     connections_per_org: int = Field(default=4, ge=1)
-    # The part of the engine's time that an org may have while others ask and the engine is busy;
-    # over it, it has one place, one thread, and what CPU the others leave. 1: no limit.
+    """Of these an org may have at most so many: the others' queries find a slot at once."""
     share_per_org: float = Field(default=0.5, gt=0, le=1)
+    """The part of the engine's time that an org may have while others ask and the engine is busy;
+    over it, it has one slot, one thread, and what CPU the others leave. 1: no limit."""
     # Small, so that a host that swallows packets is a 503 within a second and not a hanging page.
     connect_timeout_s: float = Field(default=0.4, gt=0)
-    # A query that takes longer is checked on with a ping; without an answer it is given up.
+    """Seconds for a connection to ClickHouse."""
     ping_after_s: float = Field(default=0.25, gt=0)
+    """A query that takes longer is checked on with a ping; without an answer it is given up."""
 
     @field_validator("url")
     @classmethod
@@ -88,36 +102,52 @@ class KafkaSettings(BaseSettings):
     """Whose progress is told: the topic that the consumers read into the table."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_KAFKA_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_KAFKA_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     topic: str = "activity.events.v1"
+    """The topic of the events."""
 
 
 class QuerySettings(BaseSettings):
     """What one query may cost, in ClickHouse's own words; 0 is no limit."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_QUERY_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_QUERY_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
-    max_execution_time: float = Field(default=10, ge=0)  # seconds
+    max_execution_time: float = Field(default=10, ge=0)
+    """Seconds that a query may take; 0: no limit."""
     max_rows_to_read: int = Field(default=1_000_000_000, ge=0)
-    max_memory_usage: int = Field(default=1 << 30, ge=0)  # bytes
+    """Rows that a query may read; 0: no limit."""
+    max_memory_usage: int = Field(default=1 << 30, ge=0)
+    """Bytes of memory that a query may take; 0: no limit."""
 
 
 class LimitSettings(FileSettings):
     """What one org may ask of one worker, so that no tenant slows another."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_LIMIT_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_LIMIT_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     requests_per_second: float = Field(default=1000, gt=0)
+    """Requests of an org per second, in the long run, per worker."""
     burst: int = Field(default=2000, ge=1)
+    """Requests of an org at once, after a rest."""
     concurrent: int = Field(default=64, ge=1)
-    # Redis or Valkey, where the rate is counted over all workers and replicas. None: in each one.
+    """Requests of an org at the same time, per worker."""
     store_url: SecretStr | None = None
+    """Redis or Valkey, where the rate is counted over all workers; by default in each one."""
 
     @field_validator("store_url")
     @classmethod
@@ -141,10 +171,14 @@ class CursorSettings(FileSettings):
     """The secret that signs cursors: the same for every worker and every replica."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_CURSOR_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_CURSOR_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
     key: SecretStr
+    """The secret that signs cursors, of 32 bytes or more; the same for every process of the API."""
 
     @field_validator("key")
     @classmethod
@@ -158,11 +192,15 @@ class ApiKeySettings(BaseSettings):
     """Keys that `activity keys` makes."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_API_KEYS_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_API_KEYS_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
-    # So long a key serves without being looked up: while the engine is away, and after `revoke`.
     cache_s: float = Field(default=60, gt=0, le=60)
+    """Seconds that a key serves without being looked up: while ClickHouse is away, and after it was
+    revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

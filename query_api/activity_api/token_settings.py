@@ -15,31 +15,40 @@ class TokenSettings(FileSettings):
     own URL or found from the issuer's."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_JWT_", frozen=True, env_ignore_empty=True
+        env_prefix="ACTIVITY_JWT_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
     )
 
-    # In the environment separated by commas. RFC 8725 §3.1: never taken from the token itself.
+    # RFC 8725 §3.1: never taken from the token itself.
     algorithms: Annotated[tuple[str, ...], NoDecode] = ("HS256",)
+    """How tokens may be signed, separated by commas."""
     issuer: str = "activity-local"
+    """Who signs the tokens: their claim `iss`. A URL, without a key: its keys are discovered."""
     audience: str = "activity"
+    """Whom the tokens are for: their claim `aud`."""
     key: SecretStr | None = None
+    """The HMAC secret or the public key in PEM; this or the JWKS."""
     jwks_url: str | None = None
-    # Keys this old are fetched again, while the old ones serve.
+    """Where the issuer publishes its keys; this or the key."""
     jwks_refresh_s: float = Field(default=300, gt=0)
-    # Between two fetches, however many unknown key ids are asked for.
+    """Seconds after which keys are fetched again, while the old ones serve."""
     jwks_min_interval_s: float = Field(default=30, ge=1)
-    # So long the kept keys serve while the issuer is away. A key that the issuer has withdrawn
-    # serves as long, too, if nobody can be asked.
+    """Seconds between two fetches at least, however many unknown key ids are asked for."""
     jwks_max_stale_s: float = Field(default=86_400, ge=60)
-    # How far the issuer's clock may be off, for exp, nbf and iat.
+    """Seconds that kept keys serve while the issuer is away; a key that it has withdrawn meanwhile
+    serves as long."""
     leeway_s: float = Field(default=0, ge=0, le=600)
-    # Since `iat`; None: as long as `exp` says.
+    """Seconds that the issuer's clock may be off, for exp, nbf and iat."""
     max_age_s: float | None = Field(default=None, gt=0)
+    """Seconds since `iat` that a token is taken; by default as long as `exp` says."""
     max_bytes: int = Field(default=16 << 10, ge=256, le=1 << 20)
-    # The one `typ` to accept, such as at+jwt (RFC 9068). None: JWT, at+jwt or none written.
+    """Bytes of a token at most."""
     typ: str | None = None
-    # Members of this org who hold activity:read_any_org read every org. None: nobody does.
+    """The one `typ` to accept, such as at+jwt (RFC 9068); by default JWT, at+jwt or none."""
     operator_org: str | None = None
+    """Members of this org who hold activity:read_any_org read every org; by default nobody does."""
 
     @field_validator("algorithms", mode="before")
     @classmethod

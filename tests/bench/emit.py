@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create
 from tests.bench.emit_disk import slow_disk
@@ -152,8 +152,8 @@ def main() -> int:
     parser.add_argument("--away-s", type=float, default=30, help="how long the broker is away")
     try:
         return asyncio.run(bench(parser.parse_args()))
-    except Problem as problem:
-        sys.stderr.write(f"bench-emit: {problem}\n")
+    except UserError as error:
+        sys.stderr.write(f"bench-emit: {error}\n")
         return 1
 
 

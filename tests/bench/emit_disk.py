@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 
 SYNC_MS, WRITE_US = 300, 200
 _SHIM = Path(__file__).with_suffix(".c")
@@ -14,15 +14,15 @@ _SHIM = Path(__file__).with_suffix(".c")
 def slow_disk(spool: Path, scratch: Path) -> dict[str, str]:
     """The environment in which a forwarder's writes below `spool` are slow.
 
-    Raises Problem without a C compiler, or where the delay does not work.
+    Raises UserError without a C compiler, or where the delay does not work.
     """
     if shutil.which("gcc") is None:
-        raise Problem("a slow disk needs gcc (Debian, Ubuntu: apt-get install gcc libc6-dev)")
+        raise UserError("a slow disk needs gcc (Debian, Ubuntu: apt-get install gcc libc6-dev)")
     shim = scratch / "slow_disk.so"
     command = ["gcc", "-shared", "-fPIC", "-O2", "-o", str(shim), str(_SHIM), "-ldl"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Problem(f"gcc cannot build {_SHIM.name}: {done.stderr.strip().splitlines()[-1]}")
+        raise UserError(f"gcc cannot build {_SHIM.name}: {done.stderr.strip().splitlines()[-1]}")
     environment = {
         "LD_PRELOAD": str(shim),
         "SLOW_DISK_DIR": str(spool),
@@ -47,5 +47,5 @@ def slow_disk(spool: Path, scratch: Path) -> dict[str, str]:
     )
     probe.unlink()
     if float(told.stdout) < SYNC_MS / 1000:
-        raise Problem("the slow disk is not slow: LD_PRELOAD does not work here")
+        raise UserError("the slow disk is not slow: LD_PRELOAD does not work here")
     return environment

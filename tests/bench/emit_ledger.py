@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_emit import RESENT_HEADER
 
 _FACTS = re.compile(rb'"id":"([0-9a-f-]{36})".*"producer_id":"([^"]+)","seq":(\d+)')
@@ -36,7 +36,7 @@ async def arrived(bootstrap: str, topic: str) -> Arrived:
                 for record in records:
                     found = _FACTS.search(record.value)
                     if found is None:
-                        raise Problem(f"no event on {topic}: {record.value[:80]!r}")
+                        raise UserError(f"no event on {topic}: {record.value[:80]!r}")
                     id_ = bytes.fromhex(found[1].decode().replace("-", ""))
                     again = any(name == RESENT_HEADER for name, _ in record.headers)
                     resent += again

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from tests.bench.emit_service import PATH
 
 # wrk tells percentiles for people; its script interface tells them as numbers.
@@ -47,14 +47,14 @@ def service_core() -> int:
 
 
 def wrk() -> str:
-    """The program; installed where this user may. Raises Problem where it is missing."""
+    """The program; installed where this user may. Raises UserError where it is missing."""
     found = shutil.which("wrk")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         command = ["apt-get", "install", "--yes", "--quiet", "wrk"]
         subprocess.run(command, capture_output=True, check=False)
         found = shutil.which("wrk")
     if found is None:
-        raise Problem(
+        raise UserError(
             "the load generator `wrk` is not here and could not be installed;"
             " as root (Debian, Ubuntu): apt-get install wrk"
         )
@@ -63,7 +63,7 @@ def wrk() -> str:
 
 async def load(url: str, seconds: int, connections: int, think_ms: int, scratch: Path) -> Load:
     """As many requests as the service answers on `connections` connections, each of which waits
-    `think_ms` before its next one. Raises Problem where wrk fails."""
+    `think_ms` before its next one. Raises UserError where wrk fails."""
     script = scratch / f"wrk-{think_ms}.lua"
     script.write_text(_SCRIPT % (PATH, _THINK % think_ms if think_ms else ""))
     # On one core in all arms, so that where it runs does not depend on what else does.
@@ -73,7 +73,7 @@ async def load(url: str, seconds: int, connections: int, think_ms: int, scratch:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     if process.returncode != 0:
-        raise Problem(f"wrk ended with {process.returncode}")
+        raise UserError(f"wrk ended with {process.returncode}")
     found = json.loads(output.decode().strip().splitlines()[-1])
     return Load(
         requests=found["requests"],

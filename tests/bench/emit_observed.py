@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.process.ports import free_ports
 from activity_deploy.process.process import Process
 from tests.bench.emit_load import service_core
@@ -55,7 +55,7 @@ class Observed:
 
         async def ready() -> bool:
             if not self.process.running:
-                raise Problem(self.process.ended())
+                raise UserError(self.process.ended())
             try:
                 self.forwarder = (await self.numbers()).get("forwarder")
             except httpx.HTTPError:

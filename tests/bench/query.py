@@ -148,13 +148,13 @@ async def _growth(small: AsyncClient, large: AsyncClient) -> float:
 
 async def _summary(client: AsyncClient) -> float:
     """168 hours of the largest org, from the rollup, by the time of reading the rows."""
-    of = last_hours(ActivityFilter(org_id=_LARGEST), 168, datetime.now(UTC))
-    ours = summary_of(of)
+    filter_ = last_hours(ActivityFilter(org_id=_LARGEST), 168, datetime.now(UTC))
+    ours = summary_of(filter_)
     sums = ours.sql.partition("\nFROM")[0]
     scan = Query(
-        f"{sums}\nFROM events\nWHERE {of.where_in_time}\nGROUP BY action, resource_type"
+        f"{sums}\nFROM events\nWHERE {filter_.where_in_time}\nGROUP BY action, resource_type"
         " SETTINGS optimize_use_projections = 0\nFORMAT JSONCompactEachRow",
-        of.parameters,
+        filter_.parameters,
     )
     times: dict[str, list[float]] = defaultdict(list)
     for _ in range(15):

@@ -25,9 +25,9 @@ WRAPS = {"a": 2**63 - 1, "b": 2**63 - 1, "c": 2}
 
 
 async def summary(clickhouse: AsyncClient, org_id: str) -> ActivitySummary:
-    of = last_hours(ActivityFilter(org_id=org_id), 24, NOW)
-    query = summary_of(of)
-    return read_summary(await clickhouse.raw_query(query.sql, parameters=query.parameters), of)
+    filter_ = last_hours(ActivityFilter(org_id=org_id), 24, NOW)
+    query = summary_of(filter_)
+    return read_summary(await clickhouse.raw_query(query.sql, parameters=query.parameters), filter_)
 
 
 async def test_largest_events(clickhouse: AsyncClient) -> None:

@@ -82,15 +82,15 @@ async def events(
     return sorted(found, key=lambda event: event.seq)
 
 
-async def test_each_request_of_the_burst_is_an_event(
+async def test_each_request_of_the_sample_traffic_is_an_event(
     demo: Demo, publisher: KafkaPublisher, kafka_bootstrap: str, topic: str
 ) -> None:
-    burst = calls()
-    for call in burst:
+    traffic = calls()
+    for call in traffic:
         assert (await demo.call(call)).status_code == call.expect, call
     found = await events(demo, publisher, kafka_bootstrap, topic)
     assert [(e.org_id, e.user_id, e.method, e.status_code) for e in found] == [
-        (call.org, call.user, call.method, call.expect) for call in burst
+        (call.org, call.user, call.method, call.expect) for call in traffic
     ]
     assert {e.action for e in found} == {
         *("create", "read", "update", "delete", "execute", "trigger")

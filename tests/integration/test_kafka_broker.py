@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.cluster import KafkaCluster
 from activity_deploy.kafka.topics import Topic, create, delete
@@ -53,9 +53,9 @@ async def test_one_broker_keeps_what_it_acknowledged(tmp_path: Path) -> None:
 
 
 async def test_a_topic_that_kafka_refuses_is_a_clear_error(kafka_bootstrap: str) -> None:
-    with pytest.raises(Problem, match="does not create topic no/slashes"):
+    with pytest.raises(UserError, match="does not create topic no/slashes"):
         await create(kafka_bootstrap, [Topic("no/slashes", 1)])
-    with pytest.raises(Problem, match="Kafka at 127"):
+    with pytest.raises(UserError, match="Kafka at 127"):
         await create(f"127.0.0.1:{free_ports(1)[0]}", [TOPIC])
 
 
@@ -67,9 +67,9 @@ async def test_a_fresh_topic_for_each_test(kafka_bootstrap: str, topic: str) -> 
 
 async def test_a_broker_that_cannot_start_says_why(tmp_path: Path, kafka_bootstrap: str) -> None:
     taken = int(kafka_bootstrap.rsplit(":", 1)[1])
-    with pytest.raises(Problem, match=r"Kafka ended with 1: .*Address already in use"):
+    with pytest.raises(UserError, match=r"Kafka ended with 1: .*Address already in use"):
         await KafkaBroker(tmp_path / "a", port=taken).start()
-    with pytest.raises(Problem, match=r"Kafka cannot use .*Invalid value one for"):
+    with pytest.raises(UserError, match=r"Kafka cannot use .*Invalid value one for"):
         await KafkaBroker(tmp_path / "b", settings={"node.id": "one"}).start()
 
 

@@ -18,7 +18,7 @@ def launcher(tmp_path: Path) -> Launcher:
     return Launcher(tmp_path)
 
 
-async def test_it_shows_its_burst_twice_and_leaves_nothing(launcher: Launcher) -> None:
+async def test_it_shows_its_traffic_twice_and_leaves_nothing(launcher: Launcher) -> None:
     async with launcher.run("--once") as first:
         assert await first.wait() == 0, first.output()
     shown = "\n".join(first.output())
@@ -104,7 +104,7 @@ async def the_readme(launcher: Launcher) -> None:
     assert missing["error"] == "RESOURCE_NOT_FOUND"
 
     async def found() -> list[dict[str, Any]]:
-        """The API block's answers, once all executions are in: two bursts, worker, demo."""
+        """The API block's answers, once all executions are in: two runs, worker, demo."""
         text = (await shell(api, environment)).replace("}\n{", "},{")
         answers: list[dict[str, Any]] = json.loads(f"[{text}]")
         return answers if answers[2]["total"] == 2 * 8 + 1 + 2 else []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.kafka.jars import fetch
 from activity_deploy.kafka.java import java
 from tests.integration.launcher import Launcher
@@ -73,7 +73,7 @@ def test_no_maven_and_jars_that_cannot_be_fetched(
     settings.parent.mkdir(parents=True)
     settings.write_text("<settings><offline>true</offline></settings>")
     monkeypatch.setenv("MAVEN_OPTS", f"-Duser.home={home}")
-    with pytest.raises(Problem, match=r"Maven could not fetch Kafka's jars: .*offline"):
+    with pytest.raises(UserError, match=r"Maven could not fetch Kafka's jars: .*offline"):
         fetch(tmp_path / "jars")
     assert list((tmp_path / "jars").iterdir()) == []
 
@@ -81,5 +81,5 @@ def test_no_maven_and_jars_that_cannot_be_fetched(
     (tmp_path / "bin" / "java").symlink_to(java().resolve())
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    with pytest.raises(Problem, match="there is no `mvn` here"):
+    with pytest.raises(UserError, match="there is no `mvn` here"):
         fetch(tmp_path / "jars")

@@ -6,7 +6,7 @@ import time
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_api.clickhouse.watermark import Progress
+from activity_api.clickhouse.watermark import Watermark
 from activity_api.queries.query import Query
 from tests.support.consumer import (
     NewConsumer,
@@ -28,21 +28,21 @@ SEEN_WITHIN_S = 20
 
 
 class Told:
-    """What the read API would tell; `Progress` asks through it."""
+    """What the read API would tell; `Watermark` asks through it."""
 
     def __init__(self, clickhouse: AsyncClient, topic: str) -> None:
         self._clickhouse = clickhouse
         self._topic = topic
 
-    async def ask(self, query: Query) -> bytes:
+    async def query(self, query: Query) -> bytes:
         sql = query.sql.removesuffix("FORMAT TSV")
         result = await self._clickhouse.query(sql, query.parameters)
         return str(result.result_rows[0][0]).encode()
 
     async def through_ms(self) -> float:
         """Unix; 0 where it is not known."""
-        progress = Progress(self, self._topic, time.monotonic)  # type: ignore[arg-type]
-        through = await progress.complete_through()
+        watermark = Watermark(self, self._topic, time.monotonic)  # type: ignore[arg-type]
+        through = await watermark.complete_through()
         return through.timestamp() * 1000 if through else 0
 
 

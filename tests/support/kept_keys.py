@@ -5,7 +5,7 @@ from typing import Any
 
 from activity_api.auth.issuer import Issuer
 from activity_api.auth.issuer_keys import IssuerKeys
-from activity_api.auth.tokens import KeysUnavailable, TokenError
+from activity_api.auth.tokens import KeysUnavailableError, TokenError
 from activity_api.settings import TokenSettings
 from tests.support.issuer import FakeIssuer, jwk, key_set, rsa
 from tests.support.wait import wait_until
@@ -38,7 +38,7 @@ class Kept:
         self.keys = IssuerKeys(settings, Issuer(settings), self.clock)
 
     async def knows(self, key_id: str) -> bool:
-        """Raises KeysUnavailable."""
+        """Raises KeysUnavailableError."""
         try:
             return bool(await self.keys.find(key_id, "RS256"))
         except TokenError:
@@ -49,7 +49,7 @@ class Kept:
         self.clock.now += INTERVAL
         try:
             return await self.knows("old")
-        except KeysUnavailable:
+        except KeysUnavailableError:
             return False
 
     async def load(self) -> None:

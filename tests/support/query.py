@@ -107,7 +107,7 @@ async def insert(clickhouse: AsyncClient, rows: Iterable[Row]) -> None:
     )
 
 
-async def walk(
+async def paginate(
     client: httpx.AsyncClient, url: str, headers: dict[str, str], limit: int
 ) -> list[Row]:
     """All pages of a list, newest first."""
@@ -119,7 +119,7 @@ async def walk(
         response = await client.get(target, headers=headers)
         assert response.status_code == 200, response.text
         page = response.json()
-        assert total in (None, page["total"]), "a walk has one total"
+        assert total in (None, page["total"]), "a pagination has one total"
         assert len(page["activities"]) <= limit
         assert page["has_more"] == (page["next_cursor"] is not None)
         total = page["total"]

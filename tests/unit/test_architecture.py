@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,20 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_emit.errors",
         ),
         ("activity_spool", "activity_kafka"),
+        ("activity_schemas",),
+    ],
+    "activity_api": [
+        ("activity_api", "activity_api.__main__", "activity_api.app"),
+        ("activity_api.error_handlers", "activity_api.openapi"),
+        ("activity_api.endpoints",),
+        ("activity_api.auth",),
+        (
+            "activity_api.clickhouse",
+            "activity_api.errors",
+            "activity_api.request_target",
+            "activity_api.server",
+        ),
+        ("activity_api.queries", "activity_api.responses", "activity_api.settings"),
         ("activity_schemas",),
     ],
 }
@@ -150,6 +165,47 @@ def test_every_room_has_a_layer(package: str) -> None:
     assert rooms(package) - {name for names in LAYERS[package] for name in names} == set()
 
 
+def circle(modules: dict[str, set[str]]) -> list[str]:
+    """The modules of one circle of imports, [] where there is none."""
+    try:
+        TopologicalSorter(modules).prepare()
+    except CycleError as error:
+        return [str(module) for module in error.args[1]]
+    return []
+
+
+def arrows(package: str) -> dict[str, set[str]]:
+    """Each module of a package, and what it imports of the package."""
+    known = {module.removesuffix(".__init__") for module in MODULES.values()}
+    found: dict[str, set[str]] = {}
+    for path in SOURCES:
+        own = MODULES[path].removesuffix(".__init__")
+        if not is_in(own, package):
+            continue
+        # Of `from a.b import c`, c may be a module or a name in one.
+        named = {m if m in known else m.rpartition(".")[0] for _, m in imports(path)}
+        found[own] = {m for m in named if m in known and is_in(m, package)} - {own}
+    return found
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    assert circle(arrows(package)) == []
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_rooms_on_a_floor_import_each_other_in_a_circle(package: str) -> None:
+    def room(module: str) -> str:
+        return ".".join(module.split(".")[:2])
+
+    between: dict[str, set[str]] = {}
+    for module, imported in arrows(package).items():
+        others = {room(one) for one in imported} - {room(module), package}
+        between.setdefault(room(module), set()).update(others)
+    between.pop(package, None)  # the front door, which its own rooms may not know
+    assert circle(between) == []
+
+
 def test_schemas_imports_pydantic_and_the_standard_library_only() -> None:
     allowed = {*sys.stdlib_module_names, "pydantic", "activity_schemas"}
     found = [
@@ -202,3 +258,5 @@ def test_the_rules_see_a_breach() -> None:
     assert breaches("activity_deploy.clickhouse", ["chdb"]) != []
     upside_down = LAYERS["activity_emit"][::-1]
     assert upward("activity_emit", upside_down) != []
+    assert arrows("activity_api")["activity_api.errors"] == {"activity_api.responses"}
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []

@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from activity_api.settings import Settings, SettingsError, TokenSettings
-from activity_deploy.errors import Problem
-from activity_deploy.local.secrets import Keys, existing
+from activity_deploy.errors import UserError
+from activity_deploy.local.secrets import Secrets, existing
 from activity_deploy.local.state import StateDirectory
 from activity_emit.delivery.kafka_sender import KafkaSender
 from activity_emit.errors import NotConnectedError
@@ -170,14 +170,14 @@ def test_the_local_stack_reads_them_and_hands_on_the_values(
     for name in ("ACTIVITY_JWT_KEY", "ACTIVITY_CURSOR_KEY"):
         environment.delenv(name)
         environment.setenv(f"{name}_FILE", str(secret_file))
-    for name, value in Keys.of(StateDirectory(tmp_path)).environment().items():
+    for name, value in Secrets.of(StateDirectory(tmp_path)).environment().items():
         environment.setenv(name, value)
     settings = Settings.from_environment()
     assert settings.cursor.key.get_secret_value() == SECRET
     assert existing(StateDirectory(tmp_path)).key == settings.tokens.key
     environment.setenv("ACTIVITY_JWT_KEY", "")
     environment.setenv("ACTIVITY_JWT_KEY_FILE", str(tmp_path / "missing"))
-    with pytest.raises(Problem, match="ACTIVITY_JWT_KEY_FILE: cannot read"):
+    with pytest.raises(UserError, match="ACTIVITY_JWT_KEY_FILE: cannot read"):
         existing(StateDirectory(tmp_path))
 
 

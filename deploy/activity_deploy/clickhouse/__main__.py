@@ -13,6 +13,7 @@ from activity_deploy.clickhouse.app import ClickHouseHTTP
 from activity_deploy.clickhouse.connections import VERSION
 from activity_deploy.clickhouse.data_directory import DataDirectory, DataDirectoryError
 from activity_deploy.clickhouse.engine import Engine
+from activity_deploy.errors import first_line
 
 # Not a setting: chDB has no users and no row policies, and its `file()` reads what this process may
 # read, so whoever reaches this port owns the account it runs under.
@@ -53,7 +54,7 @@ def main() -> int:
     except DataDirectoryError as error:
         return _fail(str(error))
     except RuntimeError as error:
-        return _fail(f"the engine does not open {arguments.path}: {str(error).splitlines()[0]}")
+        return _fail(f"the engine does not open {arguments.path}: {first_line(error)}")
     return _serve(engine, listener)
 
 

@@ -1,4 +1,4 @@
-"""Handles to the one engine of this process, each with its own database and settings."""
+"""Connections to the one engine of this process, each with its own database and settings."""
 
 import itertools
 import threading
@@ -12,7 +12,7 @@ from activity_deploy.clickhouse.errors import RAISED, engine_error
 
 VERSION: str = chdb.engine_version
 
-# Handles kept for requests that come with the same database and settings again.
+# Connections kept for requests that come with the same database and settings again.
 _MOST_IDLE = 64
 
 _DEFAULTS = {
@@ -26,7 +26,7 @@ _DEFAULTS = {
     "min_free_disk_bytes_to_perform_insert": str(512 << 20),
 }
 
-# The setting that carries a handle's name into `system.processes`, where `KILL QUERY` finds it:
+# The setting that carries a connection's name into `system.processes`, where `KILL QUERY` finds it:
 # chDB gives queries ids of its own. The engine reads it only with trace_profile_events = 1, and
 # unlike log_comment it is of no use to clients.
 MARK = "trace_profile_events_list"
@@ -57,44 +57,44 @@ def set_clause(settings: dict[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Handle:
+class Connection:
     """One `chdb.Connection`. It is used by one thread at a time."""
 
-    connection: Any
+    chdb: Any
     key: Key
     name: str
 
-    def ask(self, sql: str) -> str:
+    def query(self, sql: str) -> str:
         """A small statement of our own. Raises EngineError."""
         try:
-            answer: bytes | None = self.connection.query(sql, "TabSeparated").bytes()
+            answer: bytes | None = self.chdb.query(sql, "TabSeparated").bytes()
         except RAISED as error:
             raise engine_error(error, VERSION) from None
         return (answer or b"").decode()
 
     def use(self, database: str) -> None:
-        """Make a database the handle's own. Raises EngineError (81)."""
-        self.ask(f"USE {identifier(database)}")
+        """Make a database the connection's own. Raises EngineError (81)."""
+        self.query(f"USE {identifier(database)}")
 
 
-class Handles:
-    """A request never sees another one's settings: a handle is only ever used again for a request
-    with the very same database and settings, and only if no statement has changed its session.
+class ConnectionPool:
+    """A request never sees another one's settings: a connection is only ever used again for a
+    request with the very same database and settings, and if no statement has changed its session.
 
     This is why it is not clickhouse_connect's chDB client that runs the queries: that one restores
-    settings after each call with three more statements, on one locked handle. Here the common case
-    costs nothing, the rare one a new handle (65 us) and one SET (65 us).
+    settings after each call with three more statements, on one locked connection. Here the common
+    case costs nothing, the rare one a new connection (65 us) and one SET (65 us).
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._idle: OrderedDict[Key, deque[Handle]] = OrderedDict()
+        self._idle: OrderedDict[Key, deque[Connection]] = OrderedDict()
         self._idle_count = 0
         self._names = itertools.count(1)
 
-    def take(self, key: Key) -> Handle:
-        """A handle in exactly this state. Raises EngineError for a bad setting or database."""
+    def take(self, key: Key) -> Connection:
+        """A connection in exactly this state. Raises EngineError for a bad setting or database."""
         with self._lock:
             waiting = self._idle.get(key)
             if waiting:
@@ -102,26 +102,26 @@ class Handles:
                 return waiting.pop()
         return self._open(key)
 
-    def give_back(self, handle: Handle) -> None:
-        """Keep a handle whose session is unchanged."""
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose session is unchanged."""
         with self._lock:
-            self._idle.setdefault(handle.key, deque()).append(handle)
-            self._idle.move_to_end(handle.key)
+            self._idle.setdefault(connection.key, deque()).append(connection)
+            self._idle.move_to_end(connection.key)
             self._idle_count += 1
             surplus = self._oldest() if self._idle_count > _MOST_IDLE else None
         if surplus is not None:
-            surplus.connection.close()
+            surplus.chdb.close()
 
     def close(self) -> None:
         """Close the idle ones."""
         with self._lock:
-            idle = [handle for waiting in self._idle.values() for handle in waiting]
+            idle = [connection for waiting in self._idle.values() for connection in waiting]
             self._idle.clear()
             self._idle_count = 0
-        for handle in idle:
-            handle.connection.close()
+        for connection in idle:
+            connection.chdb.close()
 
-    def _oldest(self) -> Handle | None:
+    def _oldest(self) -> Connection | None:
         for key in list(self._idle):
             waiting = self._idle[key]
             if waiting:
@@ -130,14 +130,14 @@ class Handles:
             del self._idle[key]
         return None
 
-    def _open(self, key: Key) -> Handle:
+    def _open(self, key: Key) -> Connection:
         database, settings = key
-        handle = Handle(connect(self._path), key, f"handle-{next(self._names)}")
+        connection = Connection(connect(self._path), key, f"connection-{next(self._names)}")
         try:
             if database:
-                handle.use(database)
-            handle.ask(set_clause(_DEFAULTS | {MARK: handle.name} | dict(settings)))
+                connection.use(database)
+            connection.query(set_clause(_DEFAULTS | {MARK: connection.name} | dict(settings)))
         except BaseException:
-            handle.connection.close()
+            connection.chdb.close()
             raise
-        return handle
+        return connection

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from activity_deploy.clickhouse.connections import MARK, Handles, connect, quote
-from activity_deploy.clickhouse.insert_file import BodyFiles
+from activity_deploy.clickhouse.connections import MARK, ConnectionPool, connect, quote
+from activity_deploy.clickhouse.insert_file import InsertFiles
 from activity_deploy.clickhouse.run import Answer, Run, run_on
 
 # Of a server that has the machine to itself, the defaults are 0.9 and 5 GiB for each of the caches.
@@ -21,42 +21,42 @@ _SERVER_SETTINGS = "&".join(
 
 
 class Engine:
-    """Queries on different handles run side by side (chDB releases the GIL)."""
+    """Queries on different connections run side by side (chDB releases the GIL)."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
-        # Kept open to the end: with its last handle the engine closes.
+        # Kept open to the end: with its last connection the engine closes.
         self._root = connect(f"{self._path}?{_SERVER_SETTINGS}")
         self.timezone = self._root.query("SELECT timezone()", "TSV").bytes().decode().strip()
-        self.handles = Handles(self._path)
-        self.files = BodyFiles()
+        self.connections = ConnectionPool(self._path)
+        self.files = InsertFiles()
         self._count = 0
         self._changed = threading.Condition()
 
     def execute(self, run: Run) -> Answer:
         """Run a statement to its end, in this thread. Raises EngineError."""
         with self.running():
-            handle = self.handles.take(run.key)
-            run.handle_name = handle.name
+            connection = self.connections.take(run.key)
+            run.connection_name = connection.name
             unchanged = False
             try:
-                answer = run_on(handle, run, self.files)
+                answer = run_on(connection, run, self.files)
                 unchanged = run.keeps_session
                 return answer
             finally:
                 with self._changed:
-                    run.handle_name = ""
+                    run.connection_name = ""
                 # An error, a SET, a temporary table: the session ends with the request. And a kill
-                # that comes late must find this handle in nobody else's use.
+                # that comes late must find this connection in nobody else's use.
                 if unchanged and not run.cancelled:
-                    self.handles.give_back(handle)
+                    self.connections.give_back(connection)
                 else:
-                    handle.connection.close()
+                    connection.chdb.close()
 
     def cancel(self, run: Run) -> None:
         """Ask the engine to stop a statement; does nothing if it has ended."""
         with self._changed:
-            name, run.cancelled = run.handle_name, True
+            name, run.cancelled = run.connection_name, True
         if name:
             self._kill(f"Settings[{quote(MARK)}] = {quote(name)}")
 
@@ -66,7 +66,7 @@ class Engine:
         with self._changed:
             stopped = self._changed.wait_for(lambda: self._count == 0, timeout=patience)
         if stopped:
-            self.handles.close()
+            self.connections.close()
             self._root.close()
         return stopped
 
@@ -83,6 +83,6 @@ class Engine:
                 self._changed.notify_all()
 
     def _kill(self, condition: str) -> None:
-        # A handle of its own: the root handle may be in use by another thread's kill.
+        # A connection of its own: the root connection may be in use by another thread's kill.
         with contextlib.suppress(RuntimeError), connect(self._path) as connection:
             connection.query(f"KILL QUERY WHERE {condition} ASYNC", "Null")

@@ -12,7 +12,7 @@ _LARGEST_KEPT = 64 << 20
 _MOST_KEPT = 4
 
 
-class BodyFiles:
+class InsertFiles:
     """Files in memory (on Linux; temporary ones elsewhere), used again and again: to get fresh
     pages for 20 MB takes a twentieth of the time the engine needs to insert them."""
 

@@ -70,7 +70,7 @@ class QueryRequest:
 
     @property
     def key(self) -> Key:
-        """The state of the handle it needs."""
+        """The state of the connection it needs."""
         return self.database, tuple(sorted(self.settings.items()))
 
 

@@ -1,12 +1,12 @@
-"""One statement on one handle."""
+"""One statement on one connection."""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from activity_deploy.clickhouse.connections import VERSION, Handle, Key
+from activity_deploy.clickhouse.connections import VERSION, Connection, Key
 from activity_deploy.clickhouse.errors import RAISED, engine_error, refused
-from activity_deploy.clickhouse.insert_file import BodyFiles
+from activity_deploy.clickhouse.insert_file import InsertFiles
 from activity_deploy.clickhouse.statement import ANSWERING, Statement, insert_into, with_file
 
 #: Tables that exist for one statement only: name -> (structure, format, data).
@@ -15,9 +15,9 @@ ExternalTables = dict[str, tuple[str, str, bytes]]
 
 @dataclass(slots=True)
 class Run:
-    """A statement to run, and the state of the handle it needs.
+    """A statement to run, and the state of the connection it needs.
 
-    `handle_name` is set while it runs, for cancelling it.
+    `connection_name` is set while it runs, for cancelling it.
     """
 
     statement: Statement
@@ -25,12 +25,12 @@ class Run:
     params: dict[str, str]
     default_format: str
     external: ExternalTables = field(default_factory=dict)
-    handle_name: str = ""
+    connection_name: str = ""
     cancelled: bool = False
 
     @property
     def keeps_session(self) -> bool:
-        """After it the handle is as it was before."""
+        """After it the connection is as it was before."""
         statement = self.statement
         return (statement.reading or statement.verb == b"INSERT") and not self.external
 
@@ -44,15 +44,15 @@ class Answer:
     summary: dict[str, str]
 
 
-def run_on(handle: Handle, run: Run, files: BodyFiles) -> Answer:
+def run_on(connection: Connection, run: Run, files: InsertFiles) -> Answer:
     """Run a statement to its end, in this thread. Raises EngineError."""
     statement = run.statement
     started = time.perf_counter_ns()
     try:
         for name, (structure, data_format, data) in run.external.items():
-            handle.connection.query(f"CREATE TEMPORARY TABLE {name} ({structure})")
-            _query(handle, insert_into(name, data_format, data), "Null", {}, files)
-        result = _query(handle, statement, run.default_format, run.params, files)
+            connection.chdb.query(f"CREATE TEMPORARY TABLE {name} ({structure})")
+            _query(connection, insert_into(name, data_format, data), "Null", {}, files)
+        result = _query(connection, statement, run.default_format, run.params, files)
     except RAISED as error:
         raise engine_error(error, VERSION) from None
     if statement.verb == b"INSERT":
@@ -64,9 +64,13 @@ def run_on(handle: Handle, run: Run, files: BodyFiles) -> Answer:
 
 
 def _query(
-    handle: Handle, statement: Statement, answer: str, params: dict[str, str], files: BodyFiles
+    connection: Connection,
+    statement: Statement,
+    answer: str,
+    params: dict[str, str],
+    files: InsertFiles,
 ) -> Any:
-    query = handle.connection.query
+    query = connection.chdb.query
     if statement.data is None:
         return query(statement.sql, answer, params)
     # Not chDB's streaming insert (`send_insert`): killed, or over its max_execution_time, that one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from activity_deploy.clickhouse.connections import Handle, identifier, quote, set_clause
+from activity_deploy.clickhouse.connections import Connection, identifier, quote, set_clause
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.clickhouse.errors import EngineError, refused
 from activity_deploy.clickhouse.run import Answer, Run, run_on
@@ -17,13 +17,13 @@ _LONGEST = 3600.0
 
 @dataclass(slots=True)
 class _Session:
-    handle: Handle
+    connection: Connection
     in_use: bool = True
     expires: float = 0.0
 
 
 class Sessions:
-    """One handle per session, one request at a time on it. A session that has not been used for
+    """One connection per session, one request at a time on it. A session that has not been used for
     its timeout is closed by the next request that comes with any session."""
 
     def __init__(self, engine: Engine) -> None:
@@ -41,14 +41,14 @@ class Sessions:
             )
         with self._engine.running():
             session = self._enter(name, check)
-            run.handle_name = session.handle.name
+            run.connection_name = session.connection.name
             undo: list[str] = []
             try:
-                undo = _apply(session.handle, run)
-                return run_on(session.handle, run, self._engine.files)
+                undo = _apply(session.connection, run)
+                return run_on(session.connection, run, self._engine.files)
             finally:
-                run.handle_name = ""
-                _undo(session.handle, undo)
+                run.connection_name = ""
+                _undo(session.connection, undo)
                 with self._lock:
                     session.in_use = False
                     session.expires = time.monotonic() + timeout
@@ -59,7 +59,7 @@ class Sessions:
             free = [session for session in self._sessions.values() if not session.in_use]
             self._sessions.clear()
         for session in free:
-            session.handle.connection.close()
+            session.connection.chdb.close()
 
     def _enter(self, name: str, check: bool) -> _Session:
         now = time.monotonic()
@@ -67,32 +67,32 @@ class Sessions:
             for other, session in list(self._sessions.items()):
                 if not session.in_use and session.expires < now:
                     del self._sessions[other]
-                    session.handle.connection.close()
+                    session.connection.chdb.close()
             found = self._sessions.get(name)
             if found is None:
                 if check:
                     raise refused(372, "SESSION_NOT_FOUND", f"Session {name} not found")
-                handle = self._engine.handles.take(("", ()))
-                found = self._sessions[name] = _Session(handle)
+                connection = self._engine.connections.take(("", ()))
+                found = self._sessions[name] = _Session(connection)
             elif found.in_use:
                 raise refused(373, "SESSION_IS_LOCKED", f"Session {name} is locked by a query")
             found.in_use = True
             return found
 
 
-def _apply(handle: Handle, run: Run) -> list[str]:
+def _apply(connection: Connection, run: Run) -> list[str]:
     """Give the session the request's database and settings; the statements that take them back."""
     database, settings = run.key
     undo: list[str] = []
     if database:
-        current = handle.ask("SELECT currentDatabase() FORMAT TSVRaw").rstrip("\n")
-        handle.use(database)
+        current = connection.query("SELECT currentDatabase() FORMAT TSVRaw").rstrip("\n")
+        connection.use(database)
         undo.append(f"USE {identifier(current)}")
     if settings:
         names = ", ".join(quote(name) for name, _ in settings)
         columns = f"name, changed, value FROM system.settings WHERE name IN ({names})"
-        before = handle.ask(f"SELECT {columns} FORMAT JSONCompactEachRow").splitlines()
-        handle.ask(set_clause(dict(settings)))
+        before = connection.query(f"SELECT {columns} FORMAT JSONCompactEachRow").splitlines()
+        connection.query(set_clause(dict(settings)))
         values = [
             f"{name} = {quote(value) if changed else 'DEFAULT'}"
             for name, changed, value in map(orjson.loads, before)
@@ -102,10 +102,10 @@ def _apply(handle: Handle, run: Run) -> list[str]:
     return undo
 
 
-def _undo(handle: Handle, statements: list[str]) -> None:
+def _undo(connection: Connection, statements: list[str]) -> None:
     for statement in statements:
         try:
-            handle.ask(statement)
+            connection.query(statement)
         except EngineError:
             # The statement itself has made the session read-only, or dropped its database.
             continue

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from activity_api.settings import TokenSettings
 from activity_deploy.demo.app import create_app
 from activity_deploy.local.settings import LocalSettings
+from activity_deploy.settings import explain
 
 
 def main() -> int:
@@ -15,7 +16,7 @@ def main() -> int:
     try:
         tokens = TokenSettings()
     except ValidationError as error:
-        print(f"demo: {error.errors()[0]['msg']}", file=sys.stderr)
+        print(f"demo: {explain(error)[0]}", file=sys.stderr)
         return 1
     uvicorn.run(
         create_app(tokens),

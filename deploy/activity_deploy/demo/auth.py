@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from activity_api.auth.tokens import Caller, TokenError, verifier
 from activity_api.settings import TokenSettings
-from activity_deploy.demo.errors import Refusal, not_found
+from activity_deploy.demo.errors import RefusalError, not_found
 from activity_emit import Principal
 from activity_schemas.errors import AUTHENTICATION_FAILED, FORBIDDEN
 
@@ -26,11 +26,11 @@ def authenticate(settings: TokenSettings) -> Callable[..., Awaitable[None]]:
 
     async def principal(request: Request, credentials: Credentials) -> None:
         if credentials is None:
-            raise Refusal(401, AUTHENTICATION_FAILED, "Authentication required")
+            raise RefusalError(401, AUTHENTICATION_FAILED, "Authentication required")
         try:
             caller = await tokens.verify(credentials.credentials)
         except TokenError as error:
-            raise Refusal(401, AUTHENTICATION_FAILED, str(error)) from error
+            raise RefusalError(401, AUTHENTICATION_FAILED, str(error)) from error
         request.state.principal = _principal(caller, credentials.credentials)
         org_id = request.path_params["org_id"]
         if org_id != caller.org_id:
@@ -38,7 +38,9 @@ def authenticate(settings: TokenSettings) -> Callable[..., Awaitable[None]]:
         workspace_id = request.path_params.get("workspace_id")
         if workspace_id and caller.workspaces is not None and workspace_id not in caller.workspaces:
             text = "You don't have permission to perform this action"
-            raise Refusal(403, FORBIDDEN, text, required_permission=f"workspace:{workspace_id}")
+            raise RefusalError(
+                403, FORBIDDEN, text, required_permission=f"workspace:{workspace_id}"
+            )
 
     return principal
 

@@ -12,7 +12,7 @@ from activity_schemas.errors import INTERNAL_SERVER_ERROR, RESOURCE_NOT_FOUND, e
 CONFLICT = "CONFLICT"
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer that is not the one asked for; fields as in the error body."""
 
     def __init__(self, status_code: int, error: str, message: str, **details: Any) -> None:
@@ -22,18 +22,18 @@ class Refusal(Exception):
         self.details = details
 
 
-def not_found(kind: str, name: str) -> Refusal:
+def not_found(kind: str, name: str) -> RefusalError:
     """404, the same for what does not exist and for what belongs to another org."""
     text = "The requested resource was not found"
-    return Refusal(404, RESOURCE_NOT_FOUND, text, resource_type=kind, resource_id=name)
+    return RefusalError(404, RESOURCE_NOT_FOUND, text, resource_type=kind, resource_id=name)
 
 
 def add_error_handlers(app: FastAPI) -> None:
     """422 stays FastAPI's own."""
 
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> JSONResponse:
-        return _answer(refusal.status_code, refusal.error, str(refusal), refusal.details)
+    @app.exception_handler(RefusalError)
+    async def refused(_: Request, error: RefusalError) -> JSONResponse:
+        return _answer(error.status_code, error.error, str(error), error.details)
 
     @app.exception_handler(HTTPException)
     async def framework(_: Request, error: HTTPException) -> JSONResponse:

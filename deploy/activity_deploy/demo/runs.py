@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from activity_deploy.demo import places
-from activity_deploy.demo.errors import Refusal
+from activity_deploy.demo.errors import RefusalError
 from activity_deploy.demo.platform import Key, Platform
 from activity_emit import activity
 from activity_schemas.errors import INTERNAL_SERVER_ERROR
@@ -72,7 +72,7 @@ def _fill_in(template: str, inputs: Mapping[str, str]) -> str:
         return Template(template).substitute(inputs)
     except (KeyError, ValueError) as error:
         text = f"Stage {STAGES[1]!r} failed: the template needs {error}"
-        raise Refusal(500, INTERNAL_SERVER_ERROR, text, stage=STAGES[1]) from error
+        raise RefusalError(500, INTERNAL_SERVER_ERROR, text, stage=STAGES[1]) from error
 
 
 def _count(inputs: Mapping[str, str], output: str) -> dict[str, int]:

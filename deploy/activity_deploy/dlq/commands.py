@@ -1,28 +1,21 @@
 """`activity dlq`: the dead letters, for people."""
 
 import asyncio
-import contextlib
-import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import typer
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.batch import Source
 from activity_consume.dead_letter.model import LetterId, Status
 from activity_consume.dead_letter.poison_stops import NoSuchStopError
 from activity_consume.dead_letter.repository import DeadLetterBox, Outcome, UnknownLetterError
 from activity_consume.validation.validate import Reason
+from activity_deploy.clients import clickhouse, kafka_producer
 from activity_deploy.dlq.json_lines import json_line
 from activity_deploy.dlq.report import print_counts, print_letter, print_list, print_outcome
-from activity_deploy.errors import Problem
-from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+from activity_deploy.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: messages that were no events.")
 
@@ -33,10 +26,6 @@ All = Annotated[bool, typer.Option("--all", help="All that wait.")]
 OfReason = Annotated[Reason | None, typer.Option(help="Only those of this reason.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Whole, as one JSON object a line.")]
-
-_LARGEST_MESSAGE = 16 << 20
-# Until Kafka is said to be away, or to have no such topic.
-_PATIENCE_MS = 10_000
 
 
 @app.command("list")
@@ -77,7 +66,7 @@ def show(
 ) -> None:
     """Show why a message is a dead letter, and the message as it was."""
     if raw and json:
-        raise Problem("--raw and --json do not go together")
+        raise UserError("--raw and --json do not go together")
     [id_] = _parsed([letter])
 
     async def run(box: DeadLetterBox) -> None:
@@ -110,7 +99,7 @@ def replay(
         if dry_run:
             print_outcome(await box.plan_replay(ids, force=force), "would be replayed")
             return
-        async with _producer() as producer:
+        async with kafka_producer("activity-dlq") as producer:
             outcome = await box.replay(ids, producer, force=force)
         _report(outcome, "replayed")
 
@@ -161,11 +150,11 @@ def accept(
 def _chosen(
     letters: list[str] | None, all_: bool, reason: Reason | None
 ) -> Callable[[DeadLetterBox], Awaitable[list[LetterId]]]:
-    """Of which letters. Raises Problem."""
+    """Of which letters. Raises UserError."""
     if bool(letters) == all_:
-        raise Problem("name dead letters (TOPIC/PARTITION/OFFSET), or say --all")
+        raise UserError("name dead letters (TOPIC/PARTITION/OFFSET), or say --all")
     if reason and not all_:
-        raise Problem("--reason goes with --all")
+        raise UserError("--reason goes with --all")
     ids = _parsed(letters or [])
 
     async def chosen(box: DeadLetterBox) -> list[LetterId]:
@@ -180,7 +169,7 @@ def _parsed(texts: list[str]) -> list[LetterId]:
     try:
         return [LetterId.parse(text) for text in texts]
     except ValueError as error:
-        raise Problem(str(error)) from None
+        raise UserError(str(error)) from None
 
 
 def _report(outcome: Outcome, verb: str) -> None:
@@ -190,58 +179,14 @@ def _report(outcome: Outcome, verb: str) -> None:
 
 
 def _run(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
-    # What the libraries log of an unreachable server, the Problem says.
-    logging.disable()
     asyncio.run(_with_box(command))
 
 
 async def _with_box(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
-    settings = ClickHouseSettings()
     try:
-        async with await clickhouse_connect.get_async_client(
-            dsn=settings.url,
-            database=settings.database,
-            autogenerate_session_id=False,
-            **settings.login(),
-        ) as client:
+        async with clickhouse() as client:
             await command(DeadLetterBox(client))
-    except ClickHouseError as error:
-        raise Problem(
-            f"ClickHouse at {urlsplit(settings.url).netloc.rpartition('@')[2]}: {_line(error)};"
-            " is it up, and is ACTIVITY_CLICKHOUSE_URL right?"
-        ) from None
     except UnknownLetterError as error:
-        raise Problem(f"{error}; `activity dlq list` shows what there is") from None
+        raise UserError(f"{error}; `activity dlq list` shows what there is") from None
     except NoSuchStopError as error:
-        raise Problem(str(error)) from None
-
-
-@contextlib.asynccontextmanager
-async def _producer() -> AsyncIterator[AIOKafkaProducer]:
-    settings = KafkaSettings()
-    try:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.servers,
-            client_id="activity-dlq",
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=_LARGEST_MESSAGE,
-            request_timeout_ms=_PATIENCE_MS,
-            **KafkaSecuritySettings().client_options(),
-        )
-    except (OSError, ValueError) as error:
-        raise Problem(f"the settings ACTIVITY_KAFKA_...: {_line(error)}") from None
-    try:
-        await producer.start()
-        yield producer
-    except KafkaError as error:
-        raise Problem(
-            f"Kafka at {settings.bootstrap_servers}: {_line(error)};"
-            " is it up, and is ACTIVITY_KAFKA_BOOTSTRAP_SERVERS right?"
-        ) from None
-    finally:
-        await producer.stop()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(str(error)) from None

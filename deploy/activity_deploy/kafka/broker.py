@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.kafka.configuration import HOST, Configuration, Node
 from activity_deploy.kafka.jars import fetch
 from activity_deploy.kafka.java import java
@@ -75,7 +75,7 @@ class KafkaBroker:
         return self.node.address
 
     async def start(self, cluster: str | None = None) -> None:
-        """Returns when it answers clients. Raises Problem: it ends before, or takes too long."""
+        """Returns when it answers clients. Raises UserError: it ends before, or takes too long."""
         await self.launch(cluster)
         await self.wait_ready()
 
@@ -107,7 +107,7 @@ class KafkaBroker:
         finally:
             await process.kill()
         if code != 0:
-            raise Problem(f"Kafka cannot use {self._directory}: {_reason(process)}")
+            raise UserError(f"Kafka cannot use {self._directory}: {_reason(process)}")
 
     async def wait_ready(self) -> None:
         """Until clients are answered and the cluster counts this broker as alive."""
@@ -116,10 +116,12 @@ class KafkaBroker:
         while not await answers(HOST, self.node.port, cluster, self.node.id):
             if not self.process.running:
                 code = self.process.returncode
-                raise Problem(f"Kafka ended with {code}: {_reason(self.process)}")
+                raise UserError(f"Kafka ended with {code}: {_reason(self.process)}")
             if time.monotonic() > deadline:
                 await self.process.kill()
-                raise Problem(f"Kafka did not answer within {READY_DEADLINE_S:.0f} s ({self._log})")
+                raise UserError(
+                    f"Kafka did not answer within {READY_DEADLINE_S:.0f} s ({self._log})"
+                )
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:

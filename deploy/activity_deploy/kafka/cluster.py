@@ -31,7 +31,7 @@ class KafkaCluster:
         return ",".join(broker.bootstrap_servers for broker in self.brokers)
 
     async def start(self) -> None:
-        """Returns when every broker answers. Raises Problem."""
+        """Returns when every broker answers. Raises UserError."""
         cluster = cluster_id()
         try:
             # Together: none of them is ready before a majority of the controllers runs.

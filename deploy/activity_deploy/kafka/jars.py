@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.kafka.java import check_java
 
 POM = Path(__file__).parent / "pom.xml"
@@ -33,7 +33,7 @@ def directory(folder: Path = FOLDER) -> Path:
 def fetch(folder: Path = FOLDER) -> Path:
     """The directory of the jars; fetches them if they are not there yet, and says so.
 
-    Raises Problem: no Java, no Maven, or Maven could not fetch.
+    Raises UserError: no Java, no Maven, or Maven could not fetch.
     """
     target = directory(folder)
     if target.is_dir():
@@ -41,7 +41,7 @@ def fetch(folder: Path = FOLDER) -> Path:
     check_java()
     maven = shutil.which("mvn")
     if maven is None:
-        raise Problem(
+        raise UserError(
             "Kafka's jars are fetched by Maven, and there is no `mvn` here;"
             " install it (Debian, Ubuntu: apt install maven), it is needed once"
         )
@@ -76,7 +76,7 @@ def _copy_dependencies(maven: str, target: Path) -> None:
             process.kill()
             raise
     if process.returncode != 0:
-        raise Problem(
+        raise UserError(
             f"Maven could not fetch Kafka's jars: {error or f'exit {process.returncode}'};"
             " check the network (a proxy or mirror goes into Maven's settings.xml) and run it again"
         )
@@ -104,8 +104,8 @@ def main() -> int:
     """Fetch; the exit status."""
     try:
         fetch()
-    except Problem as problem:
-        print(f"activity: {problem}", file=sys.stderr)
+    except UserError as error:
+        print(f"activity: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

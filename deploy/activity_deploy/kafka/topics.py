@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ async def _admin(bootstrap_servers: str) -> AsyncIterator[Any]:
         await client.start()
         yield client
     except KafkaError as error:
-        raise Problem(f"Kafka at {bootstrap_servers}: {error}") from error
+        raise UserError(f"Kafka at {bootstrap_servers}: {error}") from error
     finally:
         await client.close()
 
 
 async def create(bootstrap_servers: str, topics: Sequence[Topic]) -> list[str]:
     """The names of those that did not exist; each with three replicas, where there are as many
-    brokers. Raises Problem: Kafka away, or it refuses one."""
+    brokers. Raises UserError: Kafka away, or it refuses one."""
     async with _admin(bootstrap_servers) as client:
         replicas = min(3, len((await client.describe_cluster())["brokers"]))
         wanted = [
@@ -47,11 +47,13 @@ async def create(bootstrap_servers: str, topics: Sequence[Topic]) -> list[str]:
         if code == 0:
             created.append(name)
         elif code != TopicAlreadyExistsError.errno:
-            raise Problem(f"Kafka does not create topic {name}: {text or for_code(code).__name__}")
+            raise UserError(
+                f"Kafka does not create topic {name}: {text or for_code(code).__name__}"
+            )
     return created
 
 
 async def delete(bootstrap_servers: str, names: Sequence[str]) -> None:
-    """Those that do not exist are passed over. Raises Problem where Kafka is away."""
+    """Those that do not exist are passed over. Raises UserError where Kafka is away."""
     async with _admin(bootstrap_servers) as client:
         await client.delete_topics(list(names))

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from activity_api.auth.caller import READ
 from activity_api.auth.claims import Id, Word
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.keys.repository import KeyRecord, KeyRepository, UnknownKeyError
 from activity_kafka.settings import ClickHouseSettings
 
@@ -108,12 +108,12 @@ def _checked(kind: Any, option: str, value: str) -> str:
     try:
         text: str = TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        raise Problem(f"{option}: {error.errors(include_input=False)[0]['msg']}") from None
+        raise UserError(f"{option}: {error.errors(include_input=False)[0]['msg']}") from None
     return text
 
 
 def _run(command: Callable[[KeyRepository], Awaitable[None]]) -> None:
-    # What the libraries log of an unreachable server, the Problem says.
+    # What the libraries log of an unreachable server, the UserError says.
     logging.disable()
     asyncio.run(_with_repository(command))
 
@@ -131,9 +131,9 @@ async def _with_repository(command: Callable[[KeyRepository], Awaitable[None]]) 
     except ClickHouseError as error:
         place = urlsplit(settings.url).netloc.rpartition("@")[2]
         line = " ".join(str(error).split())[:300] or type(error).__name__
-        raise Problem(
+        raise UserError(
             f"ClickHouse at {place}: {line}; is it up and migrated, and is"
             " ACTIVITY_CLICKHOUSE_URL right?"
         ) from None
     except UnknownKeyError as error:
-        raise Problem(f"{error}; `activity keys list` shows what there is") from None
+        raise UserError(f"{error}; `activity keys list` shows what there is") from None

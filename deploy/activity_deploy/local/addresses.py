@@ -26,11 +26,14 @@ def remember(state: StateDirectory, variables: dict[str, str]) -> None:
     state.addresses.write_text(json.dumps(variables, indent=2) + "\n", encoding="utf-8")
 
 
-def use_local_stack(environment: MutableMapping[str, str], start: Path) -> None:
-    """Fill in the addresses that the environment leaves out, so that every command means one stack.
+def use_local_stack(environment: MutableMapping[str, str], start: Path) -> set[str]:
+    """Fill in the addresses that the environment leaves out, so that every command means one stack;
+    the names that were filled in.
 
     What is set counts first, then a port that is set, then what the running stack has written down.
+    Raises ValidationError for a wrong setting of the local stack.
     """
+    before = {name for name, value in environment.items() if value}
     state = StateDirectory(find_state_directory(environment, start))
     environment["ACTIVITY_STATE_DIR"] = str(state.path)
     try:
@@ -55,3 +58,4 @@ def use_local_stack(environment: MutableMapping[str, str], start: Path) -> None:
             environment[name] = address
         elif isinstance(written, dict) and isinstance(written.get(name), str):
             environment[name] = written[name]
+    return {name for name, value in environment.items() if value} - before

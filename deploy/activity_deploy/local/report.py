@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.local.sample_traffic import Mint, Result
 from activity_deploy.local.stack import Stack
 from activity_deploy.local.tables import print_table
@@ -18,7 +18,7 @@ _ROWS = 15
 
 
 async def report(stack: Stack, result: Result, mint: Mint) -> None:
-    """Print listing, summary, times, lines to paste, addresses. Raises Problem."""
+    """Print listing, summary, times, lines to paste, addresses. Raises UserError."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
@@ -31,7 +31,7 @@ async def report(stack: Stack, result: Result, mint: Mint) -> None:
     count = sum(result.sent.values())
     console.print(
         f"{count} requests. From response to visible in the API:"
-        f" {result.burst_s:.2f} s after the burst's last, {result.one_s:.2f} s for one alone.\n"
+        f" {result.all_s:.2f} s after the last of them, {result.one_s:.2f} s for one alone.\n"
     )
     for line in _lines(stack, base, token):
         # Not wrapped: lines that are pasted must stay lines.
@@ -95,6 +95,6 @@ async def _get(url: str, token: str) -> dict[str, Any]:
     async with httpx.AsyncClient(trust_env=False) as client:
         response = await client.get(url, headers={"authorization": f"Bearer {token}"})
     if response.status_code != 200:
-        raise Problem(f"the API answered {response.status_code} to {url}: {response.text[:200]}")
+        raise UserError(f"the API answered {response.status_code} to {url}: {response.text[:200]}")
     body: dict[str, Any] = response.json()
     return body

@@ -1,4 +1,4 @@
-"""A burst of real requests to the demo service, and how long until the API shows them."""
+"""Sample traffic: real requests to the demo service, and how long until the API shows them."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 
 DEADLINE_S = 30.0
 _POLL_S = 0.02
@@ -79,24 +79,24 @@ class Result:
 
     sent: Counter[str] = field(default_factory=Counter)  # requests per org
     start_time: str = ""
-    burst_s: float = 0.0  # all of the burst, after its last response
+    all_s: float = 0.0  # all of them together, after its last response
     one_s: float = 0.0  # one request on its own
 
 
-async def run(demo_url: str, api_url: str, mint: Mint) -> Result:
-    """Send the burst, wait for it; then one request more, alone. Raises Problem."""
+async def send_sample_traffic(demo_url: str, api_url: str, mint: Mint) -> Result:
+    """Send all, wait for it; then one request more, alone. Raises UserError."""
     result = Result(start_time=datetime.now(UTC).isoformat())
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-        burst = Burst(client, demo_url, api_url, mint, result)
+        traffic = SampleTraffic(client, demo_url, api_url, mint, result)
         for call in calls():
-            await burst.send(call)
-        result.burst_s = await burst.visible()
-        await burst.send(Call("acme", "ann", "GET", "/workspaces/search"))
-        result.one_s = await burst.visible()
+            await traffic.send(call)
+        result.all_s = await traffic.visible()
+        await traffic.send(Call("acme", "ann", "GET", "/workspaces/search"))
+        result.one_s = await traffic.visible()
     return result
 
 
-class Burst:
+class SampleTraffic:
     """The sender and the one who waits."""
 
     def __init__(
@@ -109,25 +109,25 @@ class Burst:
         self._result = result
 
     async def send(self, call: Call) -> None:
-        """Raises Problem for an answer that the demo service should not give."""
+        """Raises UserError for an answer that the demo service should not give."""
         url = f"{self._demo_url}/v1/orgs/{call.org}{call.path}"
         response = await self._client.request(
             call.method, url, json=call.body, headers=self._headers(call.org, call.user)
         )
         if response.status_code != call.expect:
-            raise Problem(
+            raise UserError(
                 f"the demo service answered {response.status_code} instead of {call.expect}"
                 f" to {call.method} {url}: {response.text[:200]}"
             )
         self._result.sent[call.org] += 1
 
     async def visible(self) -> float:
-        """Seconds until the API shows all that was sent. Raises Problem after the deadline."""
+        """Seconds until the API shows all that was sent. Raises UserError after the deadline."""
         started = time.monotonic()
         seen: dict[str, Any] = {}
         while seen != self._result.sent:
             if time.monotonic() - started > DEADLINE_S:
-                raise Problem(
+                raise UserError(
                     f"after {DEADLINE_S:.0f} s the API shows {seen} and not"
                     f" {dict(self._result.sent)} requests; the consumer's log may say why"
                 )
@@ -144,7 +144,7 @@ class Burst:
         if response.status_code == 404:  # nothing of this org yet, ever
             return 0
         if response.status_code != 200:
-            raise Problem(f"the API answered {response.status_code}: {response.text[:200]}")
+            raise UserError(f"the API answered {response.status_code}: {response.text[:200]}")
         return int(response.json()["total"])
 
     def _headers(self, org: str, user: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from activity_api.auth.tokens import READ, mint
 from activity_api.settings import TokenSettings
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.local.state import StateDirectory
 from activity_settings.files import read_variable
 
@@ -18,7 +18,7 @@ _JWT, _CURSOR = "ACTIVITY_JWT_KEY", "ACTIVITY_CURSOR_KEY"
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class Secrets:
     """Both from the environment where they are set there, else from the state directory."""
 
     tokens: TokenSettings
@@ -26,7 +26,7 @@ class Keys:
 
     @classmethod
     def of(cls, state: StateDirectory) -> Self:
-        """Makes what is missing. Raises Problem for settings that allow no tokens of our own."""
+        """Makes what is missing. Raises UserError for settings that allow no tokens of our own."""
         return cls(
             _settings(_given(_JWT) or state.key("jwt")),
             _given(_CURSOR) or state.key("cursor"),
@@ -43,11 +43,11 @@ class Keys:
 
 
 def existing(state: StateDirectory) -> TokenSettings:
-    """Of the environment or of a stack that was started before. Raises Problem where there is no
+    """Of the environment or of a stack that was started before. Raises UserError where there is no
     key: a new one would sign tokens that nobody accepts."""
     key = _given(_JWT) or state.existing_key("jwt")
     if key is None:
-        raise Problem(
+        raise UserError(
             f"no key to sign with in {state.path}: start the local stack first (`make run`),"
             " or set ACTIVITY_STATE_DIR or ACTIVITY_JWT_KEY to its own"
         )
@@ -69,23 +69,25 @@ def token(
         now=datetime.now(UTC),
         permissions=tuple(permissions),
         workspaces=None if workspaces is None else tuple(workspaces),
-        token_type="session",  # noqa: S106 - a kind, not a secret
+        token_type="session",  # noqa: S106 - a kind of token
     )
 
 
 def _given(variable: str) -> str | None:
-    """Of the environment, or of the file that it names. Raises Problem for a wrong one."""
+    """Of the environment, or of the file that it names. Raises UserError for a wrong one."""
     try:
         return read_variable(os.environ, variable)
     except ValueError as error:
-        raise Problem(str(error)) from None
+        raise UserError(str(error)) from None
 
 
 def _settings(key: str) -> TokenSettings:
     try:
         settings = TokenSettings(key=SecretStr(key))
     except ValidationError as error:
-        raise Problem(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        raise UserError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
     if not settings.algorithms[0].startswith("HS"):
-        raise Problem("the local stack signs with a shared key: set ACTIVITY_JWT_ALGORITHMS=HS256")
+        raise UserError(
+            "the local stack signs with a shared key: set ACTIVITY_JWT_ALGORITHMS=HS256"
+        )
     return settings

@@ -13,16 +13,28 @@ class LocalSettings(BaseSettings):
     """What `make run` starts and where. The two addresses: use what is there, start none."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_", frozen=True, env_ignore_empty=True, extra="ignore"
+        env_prefix="ACTIVITY_",
+        frozen=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
     )
 
     state_dir: Path = Path(".state")
+    """Where `activity run` keeps data, logs and secrets; other commands find it from below."""
     api_port: Port = 8000
+    """The port of the local read API."""
     consumer_port: Port = 8001
+    """The port of the local consumer's health pages and metrics."""
     demo_port: Port = 8080
+    """The port of the local demo service."""
     clickhouse_port: Port = 8123
+    """The port of the local ClickHouse."""
     kafka_port: Port = 9092
-    #: None: Kafka where it can run, else the services' spools, read directly.
+    """The port of the local Kafka."""
     transport: Literal["kafka", "spool"] | None = None
+    """By default Kafka where it can run, else the services' spools, read directly."""
     kafka_bootstrap_servers: str | None = None
+    """Use this Kafka and start none."""
     clickhouse_url: str | None = None
+    """Use this ClickHouse and start none."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create
 from activity_deploy.local.addresses import remember
@@ -16,12 +16,11 @@ from activity_deploy.local.state import StateDirectory
 from activity_deploy.process.http_ready import wait_ready
 from activity_deploy.process.ports import HOST, check_free
 from activity_deploy.process.process import Process
+from activity_kafka.dead_letters import MAX_DEAD_LETTER_BYTES
 from activity_kafka.settings import KafkaSettings
 
 # A multiple of the table's four buckets: a batch of one partition is one part (DESIGN, the table).
 _PARTITIONS = 4
-# A dead letter is a message of the largest size, and why it is there.
-_DEAD_LETTER_BYTES = 16 << 20
 _SESSION_TIMEOUT = "ACTIVITY_CONSUMER_SESSION_TIMEOUT_S"
 
 # Together under the 10 s in which everything has to be gone.
@@ -64,7 +63,7 @@ class Stack:
         }
 
     def check_ports(self) -> None:
-        """Raises Problem for a port that is taken."""
+        """Raises UserError for a port that is taken."""
         s = self.settings
         wanted = [
             ("the query API", s.api_port, "ACTIVITY_API_PORT"),
@@ -78,7 +77,7 @@ class Stack:
         check_free(wanted)
 
     async def start(self, secrets: dict[str, str]) -> None:
-        """Returns when all are ready. `secrets`: further environment variables. Raises Problem."""
+        """Returns when all are ready. `secrets`: more environment variables. Raises UserError."""
         self._environment |= secrets
         remember(
             self._state,
@@ -120,7 +119,7 @@ class Stack:
             Topic(
                 names.dead_letter_topic,
                 _PARTITIONS,
-                {"max.message.bytes": str(_DEAD_LETTER_BYTES), "retention.ms": "-1"},
+                {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES), "retention.ms": "-1"},
             ),
         ]
         await create(self.kafka_servers, topics)
@@ -141,7 +140,7 @@ class Stack:
             await wait_ready(f"{self.clickhouse_url}/ping", clickhouse)
         migrate = await self._run("migrate", ["activity_deploy.migrate"], watched=False)
         if await migrate.wait() != 0:
-            raise Problem(migrate.ended())
+            raise UserError(migrate.ended())
         _say("ClickHouse", self.clickhouse_url, started)
 
     async def _serve(self, name: str, module: list[str], url: str) -> None:

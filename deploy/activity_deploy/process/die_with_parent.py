@@ -1,4 +1,4 @@
-"""`leash.py PARENT COMMAND ...`: become COMMAND, and be killed when the process PARENT ends.
+"""`die_with_parent.py PARENT COMMAND ...`: become COMMAND, and be killed when PARENT ends.
 
 A killed launcher or test run cannot stop what it started; the kernel can.
 """

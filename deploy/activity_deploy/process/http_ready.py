@@ -4,14 +4,14 @@ import asyncio
 
 import httpx
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.process.process import Process
 
 _POLL_S = 0.05
 
 
 async def wait_ready(url: str, process: Process, deadline_s: float = 60) -> None:
-    """Until `url` answers 200. Raises Problem: `process` ended, or it takes too long."""
+    """Until `url` answers 200. Raises UserError: `process` ended, or it takes too long."""
     answer = "no answer"
     try:
         async with asyncio.timeout(deadline_s), httpx.AsyncClient(trust_env=False) as client:
@@ -26,8 +26,8 @@ async def wait_ready(url: str, process: Process, deadline_s: float = 60) -> None
                     answer = f"{response.status_code} {response.text[:200]}"
                 await asyncio.sleep(_POLL_S)
     except TimeoutError as error:
-        raise Problem(
+        raise UserError(
             f"{process.name} is not ready after {deadline_s:.0f} s: {url} says {answer}"
             f" (see {process.log})"
         ) from error
-    raise Problem(process.ended())
+    raise UserError(process.ended())

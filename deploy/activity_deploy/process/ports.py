@@ -4,7 +4,7 @@ import contextlib
 import socket
 from collections.abc import Iterable
 
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 
 HOST = "127.0.0.1"
 
@@ -21,7 +21,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def check_free(wanted: Iterable[tuple[str, int, str]]) -> None:
-    """`wanted`: (what needs it, port, the setting to change it). Raises Problem naming the first
+    """`wanted`: (what needs it, port, the setting to change it). Raises UserError naming the first
     port that is taken."""
     for name, port, setting in wanted:
         with socket.socket() as listener:
@@ -29,7 +29,7 @@ def check_free(wanted: Iterable[tuple[str, int, str]]) -> None:
             try:
                 listener.bind((HOST, port))
             except OSError as error:
-                raise Problem(
+                raise UserError(
                     f"port {port} for {name} cannot be used ({error.strerror});"
                     f" end what listens there, or set {setting} to another port"
                 ) from error

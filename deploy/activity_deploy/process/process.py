@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from activity_deploy.errors import Problem
-from activity_deploy.process import die_with_parent as leash
+from activity_deploy.errors import UserError
+from activity_deploy.process import die_with_parent
 
 
 class Process:
@@ -34,7 +34,7 @@ class Process:
     def pid(self) -> int:
         """Of the process last started."""
         if self._child is None:
-            raise Problem(f"{self.name} was never started")
+            raise UserError(f"{self.name} was never started")
         return self._child.pid
 
     @property
@@ -49,7 +49,14 @@ class Process:
     async def start(self) -> None:
         """Returns when it runs, which is before it is ready."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        arguments = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), *self._command]
+        arguments = [
+            sys.executable,
+            "-I",
+            "-S",
+            die_with_parent.__file__,
+            str(os.getpid()),
+            *self._command,
+        ]
         with self.log.open("ab") as output:
             self._log_start = output.tell()
             self._child = await asyncio.create_subprocess_exec(
@@ -65,7 +72,7 @@ class Process:
     async def wait(self) -> int:
         """Until it ends; the return code."""
         if self._child is None:
-            raise Problem(f"{self.name} was never started")
+            raise UserError(f"{self.name} was never started")
         return await self._child.wait()
 
     async def stop(self, patience: float = 8.0) -> None:

@@ -1,34 +1,26 @@
 """`activity topic`: which topic it is that is read under its name."""
 
 import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 import typer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.batch import Source
 from activity_consume.delivery.incarnations import Incarnation, Incarnations
-from activity_consume.sink.clickhouse import EventStore, first_line
+from activity_consume.sink.clickhouse import EventStore
 from activity_consume.sources.topic_guard import is_another
 from activity_consume.sources.topic_metadata import TopicMetadata, describe
-from activity_deploy.errors import Problem
-from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+from activity_deploy.clients import clickhouse, kafka_admin
+from activity_deploy.errors import UserError
+from activity_kafka.settings import KafkaSettings
 
 app = typer.Typer(
     no_args_is_help=True,
     help="The topic behind its name: one that was created anew, or is of another cluster, has the"
     " same name and other messages at the same offsets.",
 )
-
-_PATIENCE_MS = 10_000
 
 Name = Annotated[
     str | None, typer.Argument(help="By default the consumer's (ACTIVITY_KAFKA_TOPIC).")
@@ -74,11 +66,11 @@ def accept(topic: Name = None, force: Force = False) -> None:
         incarnations = Incarnations(client)
         known = await incarnations.latest(name)
         if not seen.partitions:
-            raise Problem(f"topic {name} does not exist; create it first")
+            raise UserError(f"topic {name} does not exist; create it first")
         if known is None:
-            raise Problem(f"nothing of topic {name} was read yet: there is nothing to accept")
+            raise UserError(f"nothing of topic {name} was read yet: there is nothing to accept")
         if not is_another(known, seen) and not force:
-            raise Problem(
+            raise UserError(
                 f"topic {name} is the one that is read (id {seen.topic_id or 'unknown'}); to read"
                 " it from its beginning all the same, add --force (an event stays one row)"
             )
@@ -108,43 +100,8 @@ def _print(what: str, one: Incarnation | TopicMetadata) -> None:
 async def _with_both(
     name: str, command: Callable[[AsyncClient, TopicMetadata], Awaitable[None]]
 ) -> None:
-    """Raises Problem where Kafka or ClickHouse cannot be asked."""
-    # What the libraries log of an unreachable server, the Problem says.
-    logging.disable()
-    async with _admin() as admin:
+    """Raises UserError where Kafka or ClickHouse cannot be asked."""
+    async with kafka_admin("activity-topic") as admin:
         seen = await describe(admin, name)
-    settings = ClickHouseSettings()
-    try:
-        async with await clickhouse_connect.get_async_client(
-            dsn=settings.url, database=settings.database, autogenerate_session_id=False
-        ) as client:
-            await command(client, seen)
-    except ClickHouseError as error:
-        raise Problem(
-            f"ClickHouse at {urlsplit(settings.url).netloc.rpartition('@')[2]}:"
-            f" {first_line(error)}; is it up, is it migrated, is ACTIVITY_CLICKHOUSE_URL right?"
-        ) from None
-
-
-@contextlib.asynccontextmanager
-async def _admin() -> AsyncIterator[AIOKafkaAdminClient]:
-    settings = KafkaSettings()
-    try:
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=settings.servers,
-            client_id="activity-topic",
-            request_timeout_ms=_PATIENCE_MS,
-            **KafkaSecuritySettings().client_options(),
-        )
-    except (OSError, ValueError) as error:
-        raise Problem(f"the settings ACTIVITY_KAFKA_...: {first_line(error)}") from None
-    try:
-        await admin.start()
-        yield admin
-    except KafkaError as error:
-        raise Problem(
-            f"Kafka at {settings.bootstrap_servers}: {first_line(error)};"
-            " is it up, and is ACTIVITY_KAFKA_BOOTSTRAP_SERVERS right?"
-        ) from None
-    finally:
-        await admin.close()
+    async with clickhouse() as client:
+        await command(client, seen)

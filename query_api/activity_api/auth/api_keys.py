@@ -11,7 +11,7 @@ from activity_api.auth.api_key import PREFIX, ApiKey
 from activity_api.auth.caller import Caller, TokenError, Verifier
 from activity_api.auth.key_lookup import KeyLookup, StoredKey
 from activity_api.auth.key_uses import KeyUses
-from activity_api.clickhouse.client import Storage, TooLarge, Unavailable
+from activity_api.clickhouse.client import ClickHouseClient, TooLargeError, UnavailableError
 from activity_api.queries.query import Query
 from activity_api.settings import ApiKeySettings
 
@@ -40,7 +40,7 @@ class ApiKeys:
         """Nothing: a key is looked up when it comes."""
 
     async def verify(self, text: str) -> Caller:
-        """Raises TokenError; Unavailable where the key is not kept and cannot be looked up."""
+        """Raises TokenError; UnavailableError where the key is not kept and cannot be looked up."""
         key = ApiKey.parse(text)
         stored = await self._lookup.get(key.id)
         # An id that is not there is compared as well: the answer takes as long.
@@ -78,7 +78,7 @@ class Credentials:
         self._tokens.open()
 
     async def verify(self, token: str) -> Caller:
-        """Raises TokenError, KeysUnavailable, Unavailable."""
+        """Raises TokenError, KeysUnavailable, UnavailableError."""
         verifier = self._api_keys if token.startswith(PREFIX) else self._tokens
         return await verifier.verify(token)
 
@@ -89,7 +89,7 @@ class Credentials:
 
 
 def api_keys(
-    storage: Storage,
+    client: ClickHouseClient,
     settings: ApiKeySettings,
     clock: Callable[[], float],
     monotonic_clock: Callable[[], float],
@@ -98,14 +98,14 @@ def api_keys(
 
     async def find(ids: Sequence[str]) -> dict[str, StoredKey]:
         try:
-            lines = await storage.ask(Query(_SQL, {"ids": list(ids)}))
-        except (TooLarge, ClickHouseError) as error:
-            raise Unavailable("API keys cannot be looked up") from error
+            lines = await client.query(Query(_SQL, {"ids": list(ids)}))
+        except (TooLargeError, ClickHouseError) as error:
+            raise UnavailableError("API keys cannot be looked up") from error
         return {key.id: key for key in map(_stored, lines.splitlines())}
 
     async def write(uses: dict[str, float]) -> None:
         rows = ({"id": id_, "used_at": _text(at)} for id_, at in uses.items())
-        await storage.insert("api_key_uses", b"\n".join(map(orjson.dumps, rows)))
+        await client.insert("api_key_uses", b"\n".join(map(orjson.dumps, rows)))
 
     return ApiKeys(KeyLookup(find, settings.cache_s, monotonic_clock), KeyUses(write, clock), clock)
 

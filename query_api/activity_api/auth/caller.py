@@ -12,7 +12,7 @@ class TokenError(Exception):
     """The token or key is not valid; the text says why, and holds nothing of it."""
 
 
-class KeysUnavailable(Exception):
+class KeysUnavailableError(Exception):
     """The issuer's keys cannot be fetched: nobody knows whether the token is valid."""
 
 
@@ -39,7 +39,7 @@ class Verifier(Protocol):
         """Begin what takes time; without it the first `verify` waits. Needs a running loop."""
 
     async def verify(self, token: str) -> Caller:
-        """Raises TokenError, or KeysUnavailable where it cannot be known now."""
+        """Raises TokenError, or KeysUnavailableError where it cannot be known now."""
 
     async def close(self) -> None:
         """End what runs in the background."""

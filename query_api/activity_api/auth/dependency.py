@@ -50,7 +50,7 @@ CurrentReaderOfUser = Annotated[Caller, Depends(current_reader_of_user)]
 def may_see(caller: Caller, workspace_id: str) -> None:
     """Raises ApiError (403) where the token is limited to other workspaces."""
     if caller.workspaces is not None and workspace_id not in caller.workspaces:
-        raise forbidden()
+        raise forbidden(READ)
 
 
 async def _member(request: Request, org_id: str) -> Caller:
@@ -70,7 +70,7 @@ async def _member(request: Request, org_id: str) -> Caller:
 
 def _reader(caller: Caller) -> Caller:
     if READ not in caller.permissions:
-        raise forbidden()
+        raise forbidden(READ)
     return caller
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
-from activity_api.auth.caller import KeysUnavailable
+from activity_api.auth.caller import KeysUnavailableError
 from activity_api.auth.jwk_set import KeySet
 from activity_api.settings import TokenSettings
 
@@ -30,7 +30,7 @@ class Issuer:
         )
 
     async def fetch(self) -> KeySet:
-        """The keys of now. Raises KeysUnavailable, within a second whatever the issuer does."""
+        """The keys of now. Raises KeysUnavailableError. Takes a second at most."""
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 if self._jwks_url is None:
@@ -43,7 +43,7 @@ class Issuer:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
         # It may have moved: the next time it is asked again where its keys are.
         self._jwks_url = self._settings.jwks_url
-        raise KeysUnavailable(reason)
+        raise KeysUnavailableError(reason)
 
     async def close(self) -> None:
         """Close the connections."""

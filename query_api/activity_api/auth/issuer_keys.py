@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from activity_api.auth.caller import KeysUnavailable, TokenError
+from activity_api.auth.caller import KeysUnavailableError, TokenError
 from activity_api.auth.jwk_set import KeySet
 from activity_api.settings import TokenSettings
 
@@ -44,8 +44,8 @@ class IssuerKeys:
         self._fetch()
 
     async def find(self, key_id: str | None, algorithm: str) -> Sequence[Any]:
-        """Raises TokenError where the issuer has no such key, KeysUnavailable where that is not
-        known. Waits for a fetch, so about a second, only for a key that is not known."""
+        """Raises TokenError where the issuer has no such key, KeysUnavailableError where nobody
+        knows. Waits for a fetch, so about a second, only for a key that is not known."""
         found = self._known(key_id, algorithm)
         if found:
             if self._clock() - self._fetched_at >= self._settings.jwks_refresh_s:
@@ -60,7 +60,7 @@ class IssuerKeys:
             return found
         # A key that came after the last good answer is nobody's only if the issuer says so.
         if self._failed or not self._is_usable():
-            raise KeysUnavailable("the issuer's keys are out of reach")
+            raise KeysUnavailableError("the issuer's keys are out of reach")
         raise TokenError("The token is not signed with a key of its issuer")
 
     async def close(self) -> None:

@@ -26,8 +26,8 @@ class KeySource(Protocol):
         """Begin what takes time. Needs a running event loop."""
 
     async def find(self, key_id: str | None, algorithm: str) -> Sequence[Any]:
-        """Keys that may have signed. Raises TokenError where there is none, KeysUnavailable where
-        that is not known; waits for the issuer only in that case."""
+        """Keys that may have signed. Raises TokenError where there is none,
+        KeysUnavailableError where that is not known; waits for the issuer only in that case."""
 
     async def close(self) -> None:
         """End what runs in the background."""
@@ -65,7 +65,7 @@ class JwtVerifier:
         self._keys.open()
 
     async def verify(self, token: str) -> Caller:
-        """Raises TokenError, KeysUnavailable."""
+        """Raises TokenError, KeysUnavailableError."""
         # Before anything is decoded: what is not ours to read costs nothing.
         if len(token) > self._settings.max_bytes:
             raise TokenError(f"The token is longer than {self._settings.max_bytes} bytes")

@@ -6,14 +6,14 @@ from time import monotonic, time
 
 import jwt
 
-from activity_api.auth.caller import READ, Caller, KeysUnavailable, TokenError, Verifier
+from activity_api.auth.caller import READ, Caller, KeysUnavailableError, TokenError, Verifier
 from activity_api.auth.issuer import Issuer
 from activity_api.auth.issuer_keys import IssuerKeys
 from activity_api.auth.jwt_verifier import JwtVerifier, KeySource, LocalKey
 from activity_api.settings import TokenSettings
 from activity_api.verification_key import verification_key
 
-__all__ = ["READ", "Caller", "KeysUnavailable", "TokenError", "Verifier", "mint", "verifier"]
+__all__ = ["READ", "Caller", "KeysUnavailableError", "TokenError", "Verifier", "mint", "verifier"]
 
 
 def verifier(

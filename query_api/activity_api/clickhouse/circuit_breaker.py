@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Circuit:
+class CircuitBreaker:
     """Closed: requests pass. Open: they fail at once, without piling up on a dead host. After
     `pause` seconds one request tries; it closes the circuit, or opens it anew.
 

@@ -8,9 +8,9 @@ import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 
-from activity_api.clickhouse.circuit_breaker import Circuit
-from activity_api.clickhouse.fair_share import Shares
-from activity_api.clickhouse.query_slots import Places
+from activity_api.clickhouse.circuit_breaker import CircuitBreaker
+from activity_api.clickhouse.fair_share import FairShare
+from activity_api.clickhouse.query_slots import QuerySlots
 from activity_api.queries.query import Query
 from activity_api.settings import ClickHouseSettings, QuerySettings
 
@@ -27,11 +27,11 @@ _NOT_MIGRATED = (47, 60, 81)  # unknown identifier, table, database
 # One thread, and that behind the others' (a nice value; without CAP_SYS_NICE the engine leaves it).
 _OVER_ITS_SHARE = {"max_threads": 1, "os_thread_priority": 10}
 
-#: Returns when the client that asked has left.
-Gone = Callable[[], Awaitable[None]]
+#: Returns when the client that asked has disconnected.
+Disconnected = Callable[[], Awaitable[None]]
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """No right answer can be given now; `reason` says why, `details` what to change."""
 
     def __init__(self, reason: str, details: dict[str, str] | None = None) -> None:
@@ -41,7 +41,7 @@ class Unavailable(Exception):
         self.retry_after = _RETRY_SECONDS
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """The query reads more than one may; asking again does not help, a narrower range does."""
 
     def __init__(self, limit: str) -> None:
@@ -49,27 +49,29 @@ class TooLarge(Exception):
         self.limit = limit
 
 
-class ClientGone(Exception):
+class ClientDisconnectedError(Exception):
     """Nobody waits for the answer any more."""
 
 
-class Storage:
+class ClickHouseClient:
     """Queries over HTTP, with a connection pool. Connects when first asked, and again after the
     engine was away."""
 
     def __init__(
         self,
         settings: ClickHouseSettings,
-        query: QuerySettings,
+        limits: QuerySettings,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._settings = settings
-        self._query = query
+        self._limits = limits
         self._clock = clock
-        self._circuit = Circuit(_RETRY_SECONDS, clock)
+        self._circuit_breaker = CircuitBreaker(_RETRY_SECONDS, clock)
         # One connection more than this is in the pool: a ping never waits behind queries.
-        self._shares = Shares(settings.share_per_org, clock)
-        self._places = Places(settings.connections, settings.connections_per_org, self._shares)
+        self._fair_share = FairShare(settings.share_per_org, clock)
+        self._slots = QuerySlots(
+            settings.connections, settings.connections_per_org, self._fair_share
+        )
         self._client: AsyncClient | None = None
         self._connecting: asyncio.Task[AsyncClient] | None = None
         self._pinging: asyncio.Task[bool] | None = None
@@ -83,23 +85,24 @@ class Storage:
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._connecting
 
-    async def ask(self, query: Query, gone: Gone | None = None) -> bytes:
-        """The answer, in the format the statement names. A query whose client has gone is
-        cancelled in the engine, too. Raises Unavailable, TooLarge, ClientGone, ClickHouseError."""
-        if not self._circuit.may_try():
-            raise Unavailable("The event store is away")
+    async def query(self, query: Query, disconnected: Disconnected | None = None) -> bytes:
+        """The answer, in the format the statement names. A query whose client has disconnected is
+        cancelled in the engine, too. Raises UnavailableError, TooLargeError,
+        ClientDisconnectedError, ClickHouseError."""
+        if not self._circuit_breaker.may_try():
+            raise UnavailableError("The event store is away")
         task = asyncio.create_task(self._run(query))
         try:
             await asyncio.wait((task,), timeout=self._settings.ping_after_s)
             if not task.done():
-                await self._watch(task, gone)
+                await self._watch(task, disconnected)
             return await task
         finally:
             # Cancelling closes the connection, and that cancels the query.
             task.cancel()
 
     async def insert(self, table: str, rows: bytes) -> None:
-        """Write rows in JSONEachRow. Raises Unavailable, ClickHouseError."""
+        """Write rows in JSONEachRow. Raises UnavailableError, ClickHouseError."""
         client = await self._connected()
         settings = {"readonly": 0, "async_insert": 0}
         await client.raw_insert(table, insert_block=rows, fmt="JSONEachRow", settings=settings)
@@ -116,8 +119,8 @@ class Storage:
         try:
             client = await self._connected()
             org_id = str(query.parameters.get("org_id", ""))
-            async with self._places.take(org_id):
-                settings = _OVER_ITS_SHARE if self._shares.is_over(org_id) else None
+            async with self._slots.take(org_id):
+                settings = _OVER_ITS_SHARE if self._fair_share.is_over(org_id) else None
                 answer: bytes = await client.raw_query(
                     query.sql, parameters=query.parameters, settings=settings
                 )
@@ -134,21 +137,21 @@ class Storage:
         # Not ended with the request that waits: on a busy machine the next one finds it ready.
         await asyncio.wait((connecting,), timeout=_CONNECT_SECONDS)
         if not connecting.done():
-            raise Unavailable("The event store is slow to answer")
+            raise UnavailableError("The event store is slow to answer")
         return connecting.result()
 
     async def _connect(self) -> AsyncClient:
-        limits = {name: value for name, value in self._query.model_dump().items() if value}
+        limits = {name: value for name, value in self._limits.model_dump().items() if value}
         self._client = await clickhouse_connect.get_async_client(
             dsn=self._settings.url,
             **self._settings.login(),
             database=self._settings.database,
-            # Only of a read-only query does ClickHouse notice that its client has gone.
+            # Only of a read-only query does ClickHouse notice that its client has left.
             settings={"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1, **limits},
             connector_limit=self._settings.connections + 1,
             connector_limit_per_host=self._settings.connections + 1,
             connect_timeout=self._settings.connect_timeout_s,
-            send_receive_timeout=(self._query.max_execution_time or 3600) + 5,
+            send_receive_timeout=(self._limits.max_execution_time or 3600) + 5,
             query_retries=0,
             compress=False,
             autogenerate_session_id=False,
@@ -156,23 +159,23 @@ class Storage:
         )
         return self._client
 
-    async def _watch(self, task: "asyncio.Task[bytes]", gone: Gone | None) -> None:
+    async def _watch(self, task: "asyncio.Task[bytes]", disconnected: Disconnected | None) -> None:
         """Stay with a slow query until it ends, its client leaves, or the engine falls silent."""
-        leaving = asyncio.ensure_future(gone() if gone else asyncio.Event().wait())
+        leaving = asyncio.ensure_future(disconnected() if disconnected else asyncio.Event().wait())
         try:
             while not task.done():
                 asked_at = self._clock()
                 # Under load a ping may take long; any answer to anybody shows that it is there.
                 if not await self._ping() and self._answered_at < asked_at and not task.done():
-                    self._circuit.failed()
-                    raise Unavailable("The event store does not answer")
+                    self._circuit_breaker.failed()
+                    raise UnavailableError("The event store does not answer")
                 await asyncio.wait(
                     (task, leaving),
                     timeout=self._settings.ping_after_s,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if leaving.done() and not task.done():
-                    raise ClientGone
+                    raise ClientDisconnectedError
         finally:
             leaving.cancel()
 
@@ -186,7 +189,7 @@ class Storage:
 
     def _answered(self) -> None:
         self._answered_at = self._clock()
-        self._circuit.succeeded()
+        self._circuit_breaker.succeeded()
 
     def _judge(self, error: ClickHouseError) -> None:
         """Raise what the error means, or return if it means a fault of ours."""
@@ -194,17 +197,17 @@ class Storage:
             return
         code: int | None = getattr(error, "code", None)
         if code is None:
-            self._circuit.failed()
-            raise Unavailable("The event store is away") from error
+            self._circuit_breaker.failed()
+            raise UnavailableError("The event store is away") from error
         self._answered()
         if code in _TOO_LARGE:
-            raise TooLarge(_TOO_LARGE[code]) from error
+            raise TooLargeError(_TOO_LARGE[code]) from error
         if code in _OVERLOADED:
-            raise Unavailable(
+            raise UnavailableError(
                 "The query went over its limit: narrow start_time and end_time, or try again",
                 {"limit": _OVERLOADED[code]},
             ) from error
         if code in _BUSY:
-            raise Unavailable("The event store is busy") from error
+            raise UnavailableError("The event store is busy") from error
         if code in _NOT_MIGRATED:
-            raise Unavailable("The event store is not migrated yet") from error
+            raise UnavailableError("The event store is not migrated yet") from error

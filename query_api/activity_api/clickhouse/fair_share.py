@@ -12,7 +12,7 @@ _BUSY = 0.7
 _OTHERS = 0.01
 
 
-class Shares:
+class FairShare:
     """Queries that run at the same time share their time evenly, so that all orgs together never
     have more than a second a second, however slow the machine is.
 

@@ -1,28 +1,28 @@
-"""Places for queries that run at the same time: shared out by org, so that none takes them all."""
+"""Slots for queries that run at the same time: shared out by org, so that none takes them all."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from activity_api.clickhouse.fair_share import Shares
+from activity_api.clickhouse.fair_share import FairShare
 
 
-class Places:
-    """`total` places, of which an org has `per_org` at most, and one while it is over its share.
+class QuerySlots:
+    """`total` slots, of which an org has `per_org` at most, and one while it is over its share.
     Who waits is served in turns: one of each org, so a queue of an org delays another org by one
     query and not by its length."""
 
-    def __init__(self, total: int, per_org: int, shares: Shares) -> None:
+    def __init__(self, total: int, per_org: int, fair_share: FairShare) -> None:
         self._free = total
         self._per_org = per_org
-        self._shares = shares
+        self._fair_share = fair_share
         self._running: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
     async def take(self, org_id: str) -> AsyncIterator[None]:
-        """Holds a place."""
+        """Holds a slot."""
         await self._enter(org_id)
         try:
             yield
@@ -45,12 +45,12 @@ class Places:
             raise
 
     def _begin(self, org_id: str) -> None:
-        self._shares.running(self._running)
+        self._fair_share.running(self._running)
         self._free -= 1
         self._running[org_id] += 1
 
     def _leave(self, org_id: str) -> None:
-        self._shares.running(self._running)
+        self._fair_share.running(self._running)
         self._free += 1
         self._running[org_id] -= 1
         if not self._running[org_id]:
@@ -59,16 +59,16 @@ class Places:
             self._waiting.move_to_end(served)
             turn = self._waiting[served].popleft()
             self._forget(served)
-            if not turn.cancelled():  # else its task has not run since, and wants no place
+            if not turn.cancelled():  # else its task has not run since, and wants no slot
                 self._begin(served)
                 turn.set_result(None)
 
     def _next(self) -> str | None:
-        """The org that has waited longest for a turn and may have a place."""
+        """The org that has waited longest for a turn and may have a slot."""
         return next(filter(self._may_begin, self._waiting), None)
 
     def _may_begin(self, org_id: str) -> bool:
-        most = 1 if self._shares.is_over(org_id) else self._per_org
+        most = 1 if self._fair_share.is_over(org_id) else self._per_org
         return self._running[org_id] < most
 
     def _forget(self, org_id: str, turn: asyncio.Future[None] | None = None) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_api.clickhouse.client import Storage, TooLarge, Unavailable
+from activity_api.clickhouse.client import ClickHouseClient, TooLargeError, UnavailableError
 from activity_api.queries.query import Query
 
 HEADER = "Activity-Complete-Through"
@@ -35,37 +35,37 @@ FROM
 FORMAT TSV"""
 
 
-class Progress:
+class Watermark:
     """Asks at most once a second, for all requests. `clock`: seconds, monotonic."""
 
-    def __init__(self, storage: Storage, topic: str, clock: Callable[[], float]) -> None:
-        self._storage = storage
+    def __init__(self, client: ClickHouseClient, topic: str, clock: Callable[[], float]) -> None:
+        self._client = client
         self._query = Query(_SQL, {"topic": topic})
         self._clock = clock
         self._at = -float("inf")
         self._through: datetime | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     async def complete_through(self) -> datetime | None:
         """Aware, UTC; None where it is not known. To be asked before the rows it is told with."""
         age = self._clock() - self._at
         if age >= _FRESH_SECONDS:
-            if self._asking is None or self._asking.done():
-                self._asking = asyncio.create_task(self._ask())
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.create_task(self._read())
             if age >= _USABLE_SECONDS:
-                await asyncio.wait((self._asking,))
+                await asyncio.wait((self._reading,))
         return self._through
 
     async def close(self) -> None:
         """Stop asking."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait((self._asking,))
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait((self._reading,))
 
-    async def _ask(self) -> None:
+    async def _read(self) -> None:
         try:
-            millis = int(await self._storage.ask(self._query))
-        except (Unavailable, TooLarge, ClickHouseError):
+            millis = int(await self._client.query(self._query))
+        except (UnavailableError, TooLargeError, ClickHouseError):
             pass  # the rows' own query meets the same, and says so
         else:
             self._through = _EPOCH + timedelta(milliseconds=millis) if millis else None

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from activity_api.clickhouse.client import TooLarge, Unavailable
+from activity_api.clickhouse.client import TooLargeError, UnavailableError
 from activity_api.errors import unavailable
 from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.listing import first_page
@@ -24,9 +24,9 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """200 only when the engine answers a page's query on the migrated table."""
     try:
-        await request.app.state.storage.ask(_NOTHING)
-    except Unavailable as error:
+        await request.app.state.clickhouse.query(_NOTHING)
+    except UnavailableError as error:
         return unavailable(error.reason, error.retry_after, error.details).response()
-    except TooLarge:
+    except TooLargeError:
         return unavailable("The limits do not allow any query", 5).response()
     return JSONResponse({"status": "ready"})

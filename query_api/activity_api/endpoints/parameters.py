@@ -29,9 +29,9 @@ class PageRequest:
     limit: int
     cursor: str | None
 
-    def within(self, of: ActivityFilter) -> ActivityFilter:
+    def within(self, filter_: ActivityFilter) -> ActivityFilter:
         """The filter with this time range."""
-        return replace(of, start_time=self.start_time, end_time=self.end_time)
+        return replace(filter_, start_time=self.start_time, end_time=self.end_time)
 
 
 async def page_request(

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from activity_api.endpoints.shared_rate import SharedRate, StoreAway
+from activity_api.endpoints.shared_rate import SharedRate, StoreAwayError
 from activity_api.settings import LimitSettings
 
 _MOST_ORGS = 10_000
 
 
-class LimitExceeded(Exception):
+class LimitExceededError(Exception):
     """The org has to wait for `retry_after` seconds. `headers` say so, too."""
 
     def __init__(self, limit: str, retry_after: int, headers: dict[str, str]) -> None:
@@ -52,13 +52,13 @@ class Limits:
 
     @asynccontextmanager
     async def admit(self, org_id: str) -> AsyncIterator[dict[str, str]]:
-        """Holds a place for a request; yields the RateLimit headers. Raises LimitExceeded. Waits
-        for the shared store, if there is one, a tenth of a second at most."""
+        """Holds a place for a request; yields the RateLimit headers. Raises LimitExceededError.
+        Waits for the shared store, if there is one, a tenth of a second at most."""
         use = self._refilled(org_id)
         if use.running >= self._concurrent:
             # What it is about has a policy of its own: of the rate there may be plenty left.
             headers = {"RateLimit-Policy": self._places, "RateLimit": '"concurrent";r=0'}
-            raise LimitExceeded("concurrent", 1, headers)
+            raise LimitExceededError("concurrent", 1, headers)
         use.running += 1
         try:
             yield await self._take(use, org_id)
@@ -75,11 +75,11 @@ class Limits:
         if self._shared is not None:
             try:
                 return await self._take_shared(self._shared, org_id)
-            except StoreAway:
+            except StoreAwayError:
                 pass  # what this worker alone lets through is a limit, too
         if use.tokens < 1:
             wait = math.ceil((1 - use.tokens) / self._rate)
-            raise LimitExceeded("requests_per_second", wait, self._headers(use))
+            raise LimitExceededError("requests_per_second", wait, self._headers(use))
         use.tokens -= 1
         return self._headers(use)
 
@@ -90,7 +90,7 @@ class Limits:
             "RateLimit": f'"org";r={taken.remaining};t={taken.reset}',
         }
         if not taken.is_admitted:
-            raise LimitExceeded("requests_per_second", max(1, taken.reset), headers)
+            raise LimitExceededError("requests_per_second", max(1, taken.reset), headers)
         return headers
 
     def _refilled(self, org_id: str) -> _Use:

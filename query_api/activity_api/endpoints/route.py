@@ -17,7 +17,7 @@ Errors = list[dict[str, Any]]
 
 
 class ActivityRoute(APIRoute):
-    """Reads the path in the form that activity_api.door gives it."""
+    """Reads the path in the form that activity_api.request_target gives it."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Bytes that are no UTF-8 match nothing: no id has them."""

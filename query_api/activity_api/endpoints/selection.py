@@ -1,4 +1,4 @@
-"""Whose activity: one named dependency for each kind of scope, the caller's right to it checked."""
+"""Whose activity: one dependency for each kind of selection, the caller's right to it checked."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Self
@@ -16,23 +16,23 @@ from activity_api.queries.filter import ActivityFilter
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """`filter`: what to show. `entity`: whose activity that is, at any time; where none was ever
-    seen, the thing of that `kind` does not exist. Org and caller exist without any: None."""
+class Selection:
+    """`filter`: what to show. `existence_filter`: whose activity that is, at any time; where it
+    finds nothing, the thing of that `kind` does not exist. Org and caller exist anyway: None."""
 
     filter: ActivityFilter
-    entity: ActivityFilter
+    existence_filter: ActivityFilter
     kind: str | None = None
 
     @classmethod
-    def of(cls, entity: ActivityFilter, kind: str | None = None) -> Self:
-        """All activity of an entity."""
-        return cls(entity, entity, kind)
+    def of(cls, filter_: ActivityFilter, kind: str | None = None) -> Self:
+        """All activity of one thing."""
+        return cls(filter_, filter_, kind)
 
     @property
     def id(self) -> str:
-        """The entity's id."""
-        return str(getattr(self.entity, f"{self.kind}_id"))
+        """The thing's id."""
+        return str(getattr(self.existence_filter, f"{self.kind}_id"))
 
     def search(self, request: SearchRequest) -> Self:
         """Of that only what a search asks for."""
@@ -45,68 +45,74 @@ class Scope:
         return replace(self, filter=replace(self.filter, workspace_id=workspace_id))
 
 
-async def org_scope(org_id: str, caller: CurrentCaller) -> Scope:
+async def org_selection(org_id: str, caller: CurrentCaller) -> Selection:
     """The org, as far as the caller may see it."""
-    return Scope.of(ActivityFilter(org_id=org_id, workspaces=caller.workspaces))
+    return Selection.of(ActivityFilter(org_id=org_id, workspaces=caller.workspaces))
 
 
-async def workspace_scope(org_id: str, workspace_id: str, caller: CurrentCaller) -> Scope:
+async def workspace_selection(org_id: str, workspace_id: str, caller: CurrentCaller) -> Selection:
     may_see(caller, workspace_id)
-    return Scope.of(ActivityFilter(org_id=org_id, workspace_id=workspace_id), "workspace")
+    return Selection.of(ActivityFilter(org_id=org_id, workspace_id=workspace_id), "workspace")
 
 
-async def user_scope(org_id: str, user_id: str, caller: CurrentReaderOfUser) -> Scope:
+async def user_selection(org_id: str, user_id: str, caller: CurrentReaderOfUser) -> Selection:
     """A user in all workspaces that the caller may see."""
-    entity = ActivityFilter(org_id=org_id, user_id=user_id, workspaces=caller.workspaces)
-    return Scope.of(entity, "user")
+    existence_filter = ActivityFilter(org_id=org_id, user_id=user_id, workspaces=caller.workspaces)
+    return Selection.of(existence_filter, "user")
 
 
-async def app_scope(org_id: str, workspace_id: str, app_id: str, caller: CurrentCaller) -> Scope:
+async def app_selection(
+    org_id: str, workspace_id: str, app_id: str, caller: CurrentCaller
+) -> Selection:
     may_see(caller, workspace_id)
-    entity = ActivityFilter(org_id=org_id, workspace_id=workspace_id, app_id=app_id)
-    return Scope.of(entity, "app")
+    existence_filter = ActivityFilter(org_id=org_id, workspace_id=workspace_id, app_id=app_id)
+    return Selection.of(existence_filter, "app")
 
 
-async def endpoint_scope(
+async def endpoint_selection(
     org_id: str, workspace_id: str, app_id: str, endpoint_id: str, caller: CurrentCaller
-) -> Scope:
+) -> Selection:
     may_see(caller, workspace_id)
-    entity = ActivityFilter(
+    existence_filter = ActivityFilter(
         org_id=org_id, workspace_id=workspace_id, app_id=app_id, endpoint_id=endpoint_id
     )
-    return Scope.of(entity, "endpoint")
+    return Selection.of(existence_filter, "endpoint")
 
 
-async def augmentation_scope(
+async def augmentation_selection(
     org_id: str, workspace_id: str, augmentation_id: str, caller: CurrentCaller
-) -> Scope:
+) -> Selection:
     may_see(caller, workspace_id)
-    entity = ActivityFilter(
+    existence_filter = ActivityFilter(
         org_id=org_id, workspace_id=workspace_id, augmentation_id=augmentation_id
     )
-    return Scope.of(entity, "augmentation")
+    return Selection.of(existence_filter, "augmentation")
 
 
-async def action_scope(org_id: str, workspace_id: str, action: str, caller: CurrentCaller) -> Scope:
-    """One action in a workspace; the entity is the workspace."""
+async def action_selection(
+    org_id: str, workspace_id: str, action: str, caller: CurrentCaller
+) -> Selection:
+    """One action in a workspace; what must exist is the workspace."""
     may_see(caller, workspace_id)
     check_action("path", action)
-    entity = ActivityFilter(org_id=org_id, workspace_id=workspace_id)
-    return Scope(replace(entity, action=action), entity, "workspace")
+    existence_filter = ActivityFilter(org_id=org_id, workspace_id=workspace_id)
+    return Selection(replace(existence_filter, action=action), existence_filter, "workspace")
 
 
-async def resource_scope(
+async def resource_selection(
     org_id: str, workspace_id: str, resource_id: str, caller: CurrentCaller
-) -> Scope:
+) -> Selection:
     may_see(caller, workspace_id)
-    entity = ActivityFilter(org_id=org_id, workspace_id=workspace_id, resource_id=resource_id)
-    return Scope.of(entity, "resource")
+    existence_filter = ActivityFilter(
+        org_id=org_id, workspace_id=workspace_id, resource_id=resource_id
+    )
+    return Selection.of(existence_filter, "resource")
 
 
-async def caller_scope(org_id: str, caller: CurrentMember) -> Scope:
+async def caller_selection(org_id: str, caller: CurrentMember) -> Selection:
     """The caller's own activity: of its user, or of its principal where there is no user."""
     principal_id = None if caller.user_id else caller.subject
-    return Scope.of(
+    return Selection.of(
         ActivityFilter(
             org_id=org_id,
             user_id=caller.user_id,
@@ -126,13 +132,13 @@ async def workspace_filter(
     return workspace_id
 
 
-OrgScope = Annotated[Scope, Depends(org_scope)]
-WorkspaceScope = Annotated[Scope, Depends(workspace_scope)]
-UserScope = Annotated[Scope, Depends(user_scope)]
-AppScope = Annotated[Scope, Depends(app_scope)]
-EndpointScope = Annotated[Scope, Depends(endpoint_scope)]
-AugmentationScope = Annotated[Scope, Depends(augmentation_scope)]
-ActionScope = Annotated[Scope, Depends(action_scope)]
-ResourceScope = Annotated[Scope, Depends(resource_scope)]
-CallerScope = Annotated[Scope, Depends(caller_scope)]
+OrgSelection = Annotated[Selection, Depends(org_selection)]
+WorkspaceSelection = Annotated[Selection, Depends(workspace_selection)]
+UserSelection = Annotated[Selection, Depends(user_selection)]
+AppSelection = Annotated[Selection, Depends(app_selection)]
+EndpointSelection = Annotated[Selection, Depends(endpoint_selection)]
+AugmentationSelection = Annotated[Selection, Depends(augmentation_selection)]
+ActionSelection = Annotated[Selection, Depends(action_selection)]
+ResourceSelection = Annotated[Selection, Depends(resource_selection)]
+CallerSelection = Annotated[Selection, Depends(caller_selection)]
 WorkspaceFilter = Annotated[str | None, Depends(workspace_filter)]

@@ -17,7 +17,7 @@ _DEADLINE_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 
 
-class StoreAway(Exception):
+class StoreAwayError(Exception):
     """The store does not answer now: each worker counts by itself."""
 
 
@@ -45,9 +45,9 @@ class SharedRate:
         self._storage, self._strategy, self._item = self._made(settings)
 
     async def take(self, org_id: str) -> Taken:
-        """Count a request. Raises StoreAway, at once for a second after the store was found so."""
+        """Count a request. Raises StoreAwayError, at once for a second after it was found so."""
         if self._clock() < self._away_until:
-            raise StoreAway
+            raise StoreAwayError
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 is_admitted = await self._strategy.hit(self._item, org_id)
@@ -56,7 +56,7 @@ class SharedRate:
             self._away_until = self._clock() + _RETRY_SECONDS
             line = " ".join(str(error).split())[:200] or type(error).__name__
             _log.warning("the store of limits is away: %s; each worker counts by itself", line)
-            raise StoreAway from None
+            raise StoreAwayError from None
         reset = max(0, math.ceil(stats.reset_time - time()))
         return Taken(bool(is_admitted), max(0, int(stats.remaining)), reset)
 

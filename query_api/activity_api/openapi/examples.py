@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi.encoders import jsonable_encoder
 
+from activity_api.auth.tokens import READ
 from activity_api.endpoints.route import read_query
 from activity_api.errors import forbidden, not_found, unauthenticated, unavailable
 from activity_api.queries.cursor import NOT_OURS, Cursor
@@ -60,7 +61,7 @@ SUMMARY = {
 
 _ERRORS = [
     unauthenticated(),
-    forbidden(),
+    forbidden(READ),
     not_found("workspace", "search"),
     unavailable("The event store is away", 1),
 ]

@@ -1,4 +1,4 @@
-"""The opaque cursor: where a walk stands, and what it must keep from its first page."""
+"""The opaque cursor: where a pagination stands, and what it keeps from its first page."""
 
 import base64
 import hashlib
@@ -13,8 +13,8 @@ from activity_api.queries.filter import ActivityFilter
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
-# Version; position: microseconds and id; total; milliseconds of the walk's start, and of what the
-# table was complete through (0: unknown); fingerprint.
+# Version; position: microseconds and id; total; milliseconds of the pagination's start, and of what
+# the table was complete through (0: unknown); fingerprint.
 _FIELDS = struct.Struct(">Bq16sQqq8s")
 _VERSION = 1
 # 75 bytes with the fields: base64 without padding, so no bit of the text is without meaning.
@@ -32,8 +32,8 @@ class Cursor:
     """The last row shown, as `(timestamp, id)`; the next page begins below it.
 
     `total` was counted on the first page. `as_of`: the engine's time then, to the millisecond; rows
-    that came in later stay out of the walk, wherever in time they belong. `complete_through`: all
-    that Kafka had accepted by then is in the walk; None where that was not known.
+    that came in later stay out of its pages, wherever in time they belong. `complete_through`: all
+    that Kafka had accepted by then is in them; None where that was not known.
     """
 
     timestamp: datetime
@@ -42,8 +42,8 @@ class Cursor:
     as_of: datetime
     complete_through: datetime | None = None
 
-    def seal(self, key: bytes, of: ActivityFilter) -> str:
-        """The text for `next_cursor`: URL-safe, signed, good for the filter `of` alone."""
+    def seal(self, key: bytes, filter_: ActivityFilter) -> str:
+        """The text for `next_cursor`: URL-safe, signed, good for this filter alone."""
         payload = _FIELDS.pack(
             _VERSION,
             (self.timestamp - _EPOCH) // _MICROSECOND,
@@ -51,19 +51,19 @@ class Cursor:
             self.total,
             (self.as_of - _EPOCH) // _MILLISECOND,
             ((self.complete_through or _EPOCH) - _EPOCH) // _MILLISECOND,
-            of.fingerprint(),
+            filter_.fingerprint(),
         )
         return base64.urlsafe_b64encode(payload + _sign(key, payload)).decode()
 
     @classmethod
-    def open(cls, text: str, key: bytes, of: ActivityFilter) -> "Cursor":
+    def open(cls, text: str, key: bytes, filter_: ActivityFilter) -> "Cursor":
         """Read what `seal` wrote. Raises CursorError."""
         sealed = _decode(text)
         payload, signature = sealed[: _FIELDS.size], sealed[_FIELDS.size :]
         if not hmac.compare_digest(signature, _sign(key, payload)):
             raise CursorError(NOT_OURS)
         _, micros, id_, total, as_of, through, fingerprint = _FIELDS.unpack(payload)
-        if fingerprint != of.fingerprint():
+        if fingerprint != filter_.fingerprint():
             raise CursorError(
                 "The cursor belongs to other filters: repeat those of its page, or begin without it"
             )

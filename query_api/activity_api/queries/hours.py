@@ -13,7 +13,7 @@ _LAST = datetime(2106, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class HourRange:
     """`[start, end)`, of which `[first_hour, last_hour)` are whole hours; None is without end.
 
     Together `hours` and `edges` hold each moment of the range once.

@@ -25,16 +25,16 @@ output_format_json_quote_64bit_integers = 0, output_format_json_escape_forward_s
 FORMAT RawBLOB"""
 
 
-def first_page(of: ActivityFilter, limit: int) -> Query:
+def first_page(filter_: ActivityFilter, limit: int) -> Query:
     """The newest rows and the total, counted in the same round trip on the same snapshot."""
-    if of.by_key_only:
-        counted = total_of(of)
+    if filter_.by_key_only:
+        counted = total_of(filter_)
         seen, parameters = counted.sql, counted.parameters
-        total, where = "seen", of.where_in_time
+        total, where = "seen", filter_.where_in_time
     else:
-        parts = Counted.of(of)
+        parts = Counted.of(filter_)
         seen, parameters = parts.with_newest_hours, parts.parameters
-        total, where = "seen.1", f"{of.where_in_time}\nAND {IN_NEWEST_HOURS}"
+        total, where = "seen.1", f"{filter_.where_in_time}\nAND {IN_NEWEST_HOURS}"
     sql = f"""\
 WITH ({seen}) AS seen
 SELECT concat(toString({total}), ' ', {_NOW}, ' ', {_ROW})
@@ -46,14 +46,14 @@ LIMIT {{rows:UInt16}}
     return Query(sql, {**parameters, "rows": str(limit + 1)})
 
 
-def next_page(of: ActivityFilter, limit: int, after: Cursor) -> Query:
-    """The rows below the cursor, of those that were in when the walk began."""
+def next_page(filter_: ActivityFilter, limit: int, after: Cursor) -> Query:
+    """The rows below the cursor, of those that were in when the first page was read."""
     # The first bound says nothing that the second does not, but only it prunes by the key:
     # without it all newer rows of the org are read (docs/adr/0002).
     sql = f"""\
 SELECT concat({_ROW})
 FROM events
-WHERE {of.where_in_time}
+WHERE {filter_.where_in_time}
 AND timestamp <= {{after_time:DateTime64(6, 'UTC')}}
 AND (timestamp, id) < ({{after_time:DateTime64(6, 'UTC')}}, {{after_id:UUID}})
 AND _ingested_at <= {{as_of:DateTime64(3, 'UTC')}}
@@ -66,7 +66,7 @@ LIMIT {{rows:UInt16}}
         "as_of": micros(after.as_of)[:-3],
         "rows": str(limit + 1),
     }
-    return Query(sql, {**of.parameters, **position})
+    return Query(sql, {**filter_.parameters, **position})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,15 @@ class Rows:
 
     @classmethod
     def of_next_page(cls, body: bytes, after: Cursor) -> "Rows":
-        """Total and time are those of the walk."""
+        """Total and time are those of the first page."""
         return cls(body.split(_ROW_END)[:-1], after.total, after.as_of)
 
     def to_json(
-        self, limit: int, key: bytes, of: ActivityFilter, complete_through: datetime | None = None
+        self,
+        limit: int,
+        key: bytes,
+        filter_: ActivityFilter,
+        complete_through: datetime | None = None,
     ) -> bytes:
         """The body of an ActivityPage; the rows go in as they came."""
         shown, has_more = self.rows[:limit], len(self.rows) > limit
@@ -103,7 +107,7 @@ class Rows:
             id_, timestamp = _FIRST_FIELDS.findall(shown[-1][:200])[0]
             position = datetime.fromisoformat(timestamp.decode()), UUID(id_.decode())
             cursor = Cursor(*position, self.total, self.as_of, complete_through)
-            sealed = cursor.seal(key, of)
+            sealed = cursor.seal(key, filter_)
             next_cursor = b'"' + sealed.encode() + b'"'
         return b'{"total":%d,"has_more":%s,"next_cursor":%s,"activities":[%s]}' % (
             self.total,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from activity_api.queries.filter import ActivityFilter
-from activity_api.queries.hours import Window
+from activity_api.queries.hours import HourRange
 from activity_api.queries.query import Query
 from activity_api.queries.totals import settings_of
 from activity_schemas.answers import ActivitySummary
@@ -26,30 +26,32 @@ _SUMS = (
 _FORMAT = "\nFORMAT JSONCompactEachRow"
 
 
-def last_hours(of: ActivityFilter, hours: int, now: datetime) -> ActivityFilter:
-    """The filter of the window `[now - hours, now)`."""
-    return replace(of, start_time=now - timedelta(hours=hours), end_time=now)
+def last_hours(filter_: ActivityFilter, hours: int, now: datetime) -> ActivityFilter:
+    """The filter of the time range `[now - hours, now)`."""
+    return replace(filter_, start_time=now - timedelta(hours=hours), end_time=now)
 
 
-def summary_of(of: ActivityFilter) -> Query:
+def summary_of(filter_: ActivityFilter) -> Query:
     """Sums by action and resource type over the filter's time range: whole hours from a rollup,
     rows at the edges. Where no rollup fits the filter, the engine reads the rows of both."""
-    window = Window.of(of.start_time, of.end_time)
-    if window is None:
-        return Query(f"{_sums(of.where_in_time)}\n{settings_of(of)}{_FORMAT}", of.parameters)
+    hour_range = HourRange.of(filter_.start_time, filter_.end_time)
+    if hour_range is None:
+        return Query(
+            f"{_sums(filter_.where_in_time)}\n{settings_of(filter_)}{_FORMAT}", filter_.parameters
+        )
     sql = f"""\
-{_sums(f"{of.where} AND {window.hours}")}
+{_sums(f"{filter_.where} AND {hour_range.hours}")}
 UNION ALL
-{_sums(f"{of.where} AND {window.edges}")}
-{settings_of(of)}{_FORMAT}"""
-    return Query(sql, {**of.parameters, **window.parameters})
+{_sums(f"{filter_.where} AND {hour_range.edges}")}
+{settings_of(filter_)}{_FORMAT}"""
+    return Query(sql, {**filter_.parameters, **hour_range.parameters})
 
 
 def _sums(where: str) -> str:
     return f"{_SUMS}\nFROM events\nWHERE {where}\nGROUP BY action, resource_type"
 
 
-def read_summary(body: bytes, of: ActivityFilter) -> ActivitySummary:
+def read_summary(body: bytes, filter_: ActivityFilter) -> ActivitySummary:
     """Add up what `summary_of` brought: a handful of rows, six actions by the resource types."""
     requests = successful = tokens = nanoseconds = 0
     by_action: Counter[str] = Counter()
@@ -72,8 +74,8 @@ def read_summary(body: bytes, of: ActivityFilter) -> ActivitySummary:
         total_tokens_used=tokens,
         by_action=dict(by_action.most_common()),
         by_resource=dict(by_resource.most_common()),
-        start_time=_iso(of.start_time),
-        end_time=_iso(of.end_time),
+        start_time=_iso(filter_.start_time),
+        end_time=_iso(filter_.end_time),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from activity_api.queries.filter import ActivityFilter, Parameters
-from activity_api.queries.hours import Window
+from activity_api.queries.hours import HourRange
 from activity_api.queries.query import Query
 
 # Status is a difference of sums to the rollups, which hold how many succeeded: no condition.
@@ -14,10 +14,10 @@ _NUMBERS = {None: "count()", True: "countIf(success)", False: "count() - countIf
 IN_NEWEST_HOURS = "toStartOfHour(timestamp) IN seen.2"
 
 
-def settings_of(of: ActivityFilter) -> str:
+def settings_of(filter_: ActivityFilter) -> str:
     """Names the projection where there is no choice: to look at others costs 1 ms of CPU each.
-    What fits a workspace depends on the range: one rollup begins with hours, one with places."""
-    names = ["by_duration"] if of.by_duration else of.rollups
+    What fits a workspace depends on the range: one rollup begins with hours, one with ids."""
+    names = ["by_duration"] if filter_.by_duration else filter_.rollups
     if not names:
         return "SETTINGS optimize_use_projections = 0"
     settings = "SETTINGS optimize_use_projections = 1"
@@ -26,16 +26,20 @@ def settings_of(of: ActivityFilter) -> str:
     return settings
 
 
-def total_of(of: ActivityFilter) -> Query:
+def total_of(filter_: ActivityFilter) -> Query:
     """Counts the filter's events; reads rows only where neither key nor rollup has the answer."""
-    if of.by_key_only:
+    if filter_.by_key_only:
         # A bound on `timestamp` makes it a range of the table's key, and of such a range the engine
         # knows the count from the index, however large it is.
         bound = (
-            "" if of.start_time or of.end_time else " AND timestamp >= toDateTime64(0, 6, 'UTC')"
+            ""
+            if filter_.start_time or filter_.end_time
+            else " AND timestamp >= toDateTime64(0, 6, 'UTC')"
         )
-        return Query(_count(of.where_in_time + bound, settings_of(of)), of.parameters)
-    counted = Counted.of(of)
+        return Query(
+            _count(filter_.where_in_time + bound, settings_of(filter_)), filter_.parameters
+        )
+    counted = Counted.of(filter_)
     counts = [_count(where, counted.settings, counted.number) for where in counted.parts]
     sql = counts[0] if len(counts) == 1 else "SELECT " + " + ".join(f"({one})" for one in counts)
     return Query(sql, counted.parameters)
@@ -55,17 +59,17 @@ class Counted:
     settings: str
 
     @classmethod
-    def of(cls, of: ActivityFilter) -> Self:
+    def of(cls, filter_: ActivityFilter) -> Self:
         """Whole hours from a rollup and the rest from rows, where a rollup knows the filter."""
-        settings = settings_of(of)
-        if not of.rollups:
-            return cls((of.where_in_time,), "count()", of.parameters, settings)
-        number, others = _NUMBERS[of.success], replace(of, success=None)
-        window = Window.of(of.start_time, of.end_time)
-        if window is None:
-            return cls((others.where_in_time,), number, of.parameters, settings)
-        parts = (f"{others.where} AND {window.hours}", f"{others.where} AND {window.edges}")
-        return cls(parts, number, {**of.parameters, **window.parameters}, settings)
+        settings = settings_of(filter_)
+        if not filter_.rollups:
+            return cls((filter_.where_in_time,), "count()", filter_.parameters, settings)
+        number, others = _NUMBERS[filter_.success], replace(filter_, success=None)
+        hour_range = HourRange.of(filter_.start_time, filter_.end_time)
+        if hour_range is None:
+            return cls((others.where_in_time,), number, filter_.parameters, settings)
+        parts = (f"{others.where} AND {hour_range.hours}", f"{others.where} AND {hour_range.edges}")
+        return cls(parts, number, {**filter_.parameters, **hour_range.parameters}, settings)
 
     @property
     def with_newest_hours(self) -> str:

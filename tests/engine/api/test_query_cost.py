@@ -77,18 +77,18 @@ async def platform(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
         await client.command(f"DROP DATABASE {database} SYNC")
 
 
-def page(of: ActivityFilter) -> Query:
+def page(filter_: ActivityFilter) -> Query:
     """The newest rows without a total, in a statement of the API's own."""
     newest = Cursor(UNTIL, UUID(int=2**128 - 1), total=0, as_of=datetime(2100, 1, 1, tzinfo=UTC))
-    return next_page(of, 50, newest)
+    return next_page(filter_, 50, newest)
 
 
 @pytest.mark.parametrize(("what", "fields", "total", "rows"), COSTS, ids=[c[0] for c in COSTS])
 async def test_rows_read(
     platform: AsyncClient, what: str, fields: dict[str, Any], total: int, rows: int
 ) -> None:
-    of = replace(ActivityFilter(org_id=ORG), **fields)
-    read = await rows_read(platform, total_of(of)), await rows_read(platform, page(of))
+    filter_ = replace(ActivityFilter(org_id=ORG), **fields)
+    read = await rows_read(platform, total_of(filter_)), await rows_read(platform, page(filter_))
     assert read[0] <= total, what
     assert read[1] <= rows, what
 
@@ -107,6 +107,6 @@ async def test_rows_read_by_a_first_page(
 ) -> None:
     """With its total, which knows the hours: less than a later page, that reads down to its last
     row, whatever lies between."""
-    of = replace(ActivityFilter(org_id=ORG), **fields)
-    assert await rows_read(platform, first_page(of, 50)) <= rows
-    assert await rows_read(platform, page(of)) > rows
+    filter_ = replace(ActivityFilter(org_id=ORG), **fields)
+    assert await rows_read(platform, first_page(filter_, 50)) <= rows
+    assert await rows_read(platform, page(filter_)) > rows

@@ -6,7 +6,11 @@ import httpx
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_api.clickhouse.client import ClientGone, Storage, Unavailable
+from activity_api.clickhouse.client import (
+    ClickHouseClient,
+    ClientDisconnectedError,
+    UnavailableError,
+)
 from activity_api.queries.query import Query
 from activity_api.settings import ClickHouseSettings, LimitSettings, QuerySettings
 from tests.engine.api.test_query_rows import NOW
@@ -68,7 +72,7 @@ async def test_a_database_that_is_not_migrated(clickhouse_url: str, database: st
 async def test_a_query_ends_with_its_client(
     clickhouse: AsyncClient, clickhouse_url: str, database: str
 ) -> None:
-    storage = Storage(
+    client = ClickHouseClient(
         ClickHouseSettings(url=clickhouse_url, database=database, ping_after_s=0.05),
         QuerySettings(),
     )
@@ -78,13 +82,13 @@ async def test_a_query_ends_with_its_client(
 
     left = asyncio.Event()
 
-    async def gone() -> None:
+    async def disconnected() -> None:
         await left.wait()
 
-    asked = asyncio.create_task(storage.ask(SLOW, gone))
+    asked = asyncio.create_task(client.query(SLOW, disconnected))
     await wait_until(running, timeout=10, what="the query runs")
     left.set()
-    with pytest.raises(ClientGone):
+    with pytest.raises(ClientDisconnectedError):
         await asked
 
     async def ended() -> bool:
@@ -92,12 +96,12 @@ async def test_a_query_ends_with_its_client(
 
     await wait_until(ended, timeout=10, what="the engine has cancelled it")
     # The same for a request whose task is cancelled.
-    asked = asyncio.create_task(storage.ask(SLOW))
+    asked = asyncio.create_task(client.query(SLOW))
     await wait_until(running, timeout=10, what="the query runs")
     asked.cancel()
     await asyncio.wait((asked,))
     await wait_until(ended, timeout=10, what="the engine has cancelled it")
-    await storage.close()
+    await client.close()
 
 
 async def test_one_org_s_requests_at_the_same_time(
@@ -126,8 +130,8 @@ async def test_an_engine_that_hangs_is_away() -> None:
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        storage = Storage(ClickHouseSettings(url=url), QuerySettings())
+        client = ClickHouseClient(ClickHouseSettings(url=url), QuerySettings())
         async with asyncio.timeout(3):
-            with pytest.raises(Unavailable):
-                await storage.ask(Query("SELECT 1", {}))
-        await storage.close()
+            with pytest.raises(UnavailableError):
+                await client.query(Query("SELECT 1", {}))
+        await client.close()

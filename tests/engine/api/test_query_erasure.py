@@ -42,12 +42,12 @@ FILTERS: list[dict[str, Any]] = [{}, {"workspace_id": "w1"}, {"user_id": "u1"}, 
 async def agree(clickhouse: AsyncClient, org_id: str, expected: list[Row]) -> None:
     """Each way to ask gives what counting `expected` gives."""
     for fields in FILTERS:
-        of = last_hours(ActivityFilter(org_id=org_id, **fields), 6, NOW)
-        counted = [event for event in expected if matches(of, event)]
-        summary = read_summary(await ask(clickhouse, summary_of(of)), of)
+        filter_ = last_hours(ActivityFilter(org_id=org_id, **fields), 6, NOW)
+        counted = [event for event in expected if matches(filter_, event)]
+        summary = read_summary(await ask(clickhouse, summary_of(filter_)), filter_)
         assert summary.total_requests == len(counted)
         assert summary.failed_requests == sum(event["status_code"] >= 400 for event in counted)
-        for ranged in (of, replace(of, start_time=None, end_time=None)):
+        for ranged in (filter_, replace(filter_, start_time=None, end_time=None)):
             counted = [event for event in expected if matches(ranged, event)]
             assert int(await ask(clickhouse, total_of(ranged))) == len(counted)
             page = Rows.of_first_page(await ask(clickhouse, first_page(ranged, 50)))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_api.clickhouse.client import Storage
+from activity_api.clickhouse.client import ClickHouseClient
 from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.listing import first_page
 from activity_api.queries.query import Query
@@ -19,7 +19,7 @@ from tests.support.open_loop import open_loop
 from tests.support.query import api, bearer, insert, row, settings
 from tests.support.wait import wait_until
 
-# Holds its place for six seconds and takes no CPU: what is measured is the wait for places, and
+# Holds its slot for six seconds and takes no CPU: what is measured is the wait for a slot, and
 # not how busy the machine is.
 _EXPENSIVE = Query(
     "SELECT {org_id:String}, sum(sleepEachRow(0.01)) FROM numbers(600) SETTINGS max_block_size = 1",
@@ -31,13 +31,15 @@ _REQUESTS = 50
 
 
 @asynccontextmanager
-async def greedy(clickhouse: AsyncClient, storage: Storage, least: int) -> AsyncIterator[None]:
+async def greedy(
+    clickhouse: AsyncClient, client: ClickHouseClient, least: int
+) -> AsyncIterator[None]:
     """Forty expensive searches of one org, `least` of them running already."""
 
     async def running() -> bool:
         return int(str(await clickhouse.command(_RUNNING))) >= least
 
-    searches = [asyncio.create_task(storage.ask(_EXPENSIVE)) for _ in range(40)]
+    searches = [asyncio.create_task(client.query(_EXPENSIVE)) for _ in range(40)]
     try:
         await wait_until(running, timeout=20, what="the searches run")
         yield
@@ -47,12 +49,12 @@ async def greedy(clickhouse: AsyncClient, storage: Storage, least: int) -> Async
         await asyncio.wait(searches)
 
 
-async def slowest(storage: Storage) -> float:
+async def slowest(client: ClickHouseClient) -> float:
     """Seconds."""
     modest = first_page(ActivityFilter(org_id="modest"), 10)
 
     async def ask() -> None:
-        await storage.ask(modest)
+        await client.query(modest)
 
     return await open_loop(_REQUESTS, _EVERY_SECONDS, ask)
 
@@ -66,18 +68,18 @@ async def test_one_org_does_not_take_all_places(
     per_org: int,
     protected: bool,
 ) -> None:
-    """Twice the p99 it has alone, and what a busy machine adds; without the limit of places per
+    """Twice the p99 it has alone, and what a busy machine adds; without the limit of slots per
     org it waits for searches of six seconds to end."""
     await insert(clickhouse, [row("modest", NOW) for _ in range(20)])
-    storage = Storage(
+    client = ClickHouseClient(
         ClickHouseSettings(url=clickhouse_url, database=database, connections_per_org=per_org),
         QuerySettings(),
     )
-    await storage.ask(first_page(ActivityFilter(org_id="modest"), 10))  # connected
-    alone = await slowest(storage)
-    async with greedy(clickhouse, storage, least=per_org):
-        beside = await slowest(storage)
-    await storage.close()
+    await client.query(first_page(ActivityFilter(org_id="modest"), 10))  # connected
+    alone = await slowest(client)
+    async with greedy(clickhouse, client, least=per_org):
+        beside = await slowest(client)
+    await client.close()
     assert (beside < 2 * alone + 1) is protected, (alone, beside)
 
 

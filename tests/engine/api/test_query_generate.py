@@ -7,7 +7,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from typer.testing import CliRunner, Result
 
 from activity_deploy.cli import app
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 from activity_deploy.generate import DAYS, Platform, org
 from tests.support import query
 from tests.support.query import api, bearer
@@ -89,7 +89,7 @@ async def test_it_leaves_a_table_with_anybody_elses_events_alone(
     await clickhouse.command("TRUNCATE TABLE events")
     await insert_row(clickhouse)
     refused = await asyncio.to_thread(_generate, clickhouse_url, database, "--rows", "10")
-    assert isinstance(refused.exception, Problem)
+    assert isinstance(refused.exception, UserError)
     assert "1 events that `generate` did not make" in str(refused.exception)
     assert (await clickhouse.query("SELECT count() FROM events")).result_rows == [(1,)]
     told = ("--rows", "10", "--beside-others")

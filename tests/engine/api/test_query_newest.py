@@ -50,7 +50,7 @@ async def test_the_newest_events_and_their_total(
     for part in filter(None, (rows[::2], rows[1::2])):
         await insert(clickhouse, part)
     for start, end in ((None, None), (NOW - since, None), (None, NOW - since), (NOW - since, NOW)):
-        of = replace(
+        filter_ = replace(
             ActivityFilter(org_id=org_id, min_duration_ms=least, start_time=start, end_time=end),
             **fields,
         )
@@ -58,11 +58,11 @@ async def test_the_newest_events_and_their_total(
             (
                 event["timestamp"]
                 for event in rows
-                if matches(of, event) and event["duration_ms"] >= (least or 0)
+                if matches(filter_, event) and event["duration_ms"] >= (least or 0)
             ),
             reverse=True,
         )
-        found = Rows.of_first_page(await ask(clickhouse, first_page(of, limit)))
+        found = Rows.of_first_page(await ask(clickhouse, first_page(filter_, limit)))
         assert found.total == len(expected)
         times = [orjson.loads(one)["timestamp"] for one in found.rows]
         shown = [time.replace("T", " ").removesuffix("Z") for time in times]
@@ -74,8 +74,8 @@ async def test_wrong_clocks_do_not_hide_the_newest(clickhouse: AsyncClient) -> N
     year = timedelta(days=365)
     times = [NOW, NOW - year, NOW + 124 * year, NOW - 2 * year, NOW - 3 * year]
     await insert(clickhouse, [row("o", time, workspace_id="w") for time in times])
-    of = ActivityFilter(org_id="o", workspace_id="w")
-    found = Rows.of_first_page(await ask(clickhouse, first_page(of, 1)))
+    filter_ = ActivityFilter(org_id="o", workspace_id="w")
+    found = Rows.of_first_page(await ask(clickhouse, first_page(filter_, 1)))
     assert found.total == 5
     years = [orjson.loads(one)["timestamp"][:4] for one in found.rows]
     assert years == ["2150", "2026"]

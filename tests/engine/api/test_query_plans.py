@@ -72,19 +72,19 @@ async def rows_read(clickhouse: AsyncClient, query: Query) -> int:
 
 async def test_summaries_come_from_the_rollups(large: AsyncClient) -> None:
     for fields, projection in ROLLUPS:
-        of = last_hours(ActivityFilter(org_id="o", **fields), 168, NOW)
-        explained = await plan(large, summary_of(of))
+        filter_ = last_hours(ActivityFilter(org_id="o", **fields), 168, NOW)
+        explained = await plan(large, summary_of(filter_))
         assert f"ReadFromMergeTree ({projection})" in explained, explained
         # 168 hours of the org are 70,000 rows.
-        assert await rows_read(large, summary_of(of)) < 35_000
+        assert await rows_read(large, summary_of(filter_)) < 35_000
 
 
 async def test_totals_of_an_org_come_from_the_index(large: AsyncClient) -> None:
     """Rows are read at the two ends of the range alone, in one granule a part and end."""
     org = ActivityFilter(org_id="o")
-    for of in (org, replace(org, start_time=NOW - 20 * 24 * HOUR, end_time=NOW - HOUR)):
-        assert "_exact_count_projection" in await plan(large, total_of(of))
-        assert await rows_read(large, total_of(of)) <= 40_000
+    for filter_ in (org, replace(org, start_time=NOW - 20 * 24 * HOUR, end_time=NOW - HOUR)):
+        assert "_exact_count_projection" in await plan(large, total_of(filter_))
+        assert await rows_read(large, total_of(filter_)) <= 40_000
 
 
 async def test_lists_read_the_key_backwards(large: AsyncClient) -> None:

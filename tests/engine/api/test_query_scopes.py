@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_schemas.answers import ActivityPage, ActivitySummary
-from tests.support.query import Row, api, bearer, insert, row, settings, walk
+from tests.support.query import Row, api, bearer, insert, paginate, row, settings
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 ORGS = ("org-a", "org-b")  # with the same workspaces, users, ... in both
@@ -120,7 +120,7 @@ async def test_every_list_and_summary_of_every_tenant(client: httpx.AsyncClient)
     for org_id in ORGS:
         headers = bearer(org_id, ME)
         for path, predicate in LISTS.items():
-            found = await walk(client, f"/v1/orgs/{org_id}/{path}", headers, limit=97)
+            found = await paginate(client, f"/v1/orgs/{org_id}/{path}", headers, limit=97)
             expected = {event["id"] for event in STORED[org_id] if predicate(event)}
             assert {activity["id"] for activity in found} == expected, path
             assert len(found) == len(expected), path
@@ -140,7 +140,7 @@ async def _check_range(
     if start == end:
         return
     separator = "&" if "?" in url else "?"
-    ranged = await walk(
+    ranged = await paginate(
         client, f"{url}{separator}start_time={start}&end_time={end}", headers, limit=97
     )
     assert ranged == [activity for activity in found if start <= activity["timestamp"] < end]
@@ -179,7 +179,7 @@ async def _check_summary(
 
 async def test_me_is_the_principal_where_there_is_no_user(client: httpx.AsyncClient) -> None:
     headers = bearer("org-a", "svc-1", principal_type="service")
-    found = await walk(client, "/v1/orgs/org-a/me/activity", headers, limit=200)
+    found = await paginate(client, "/v1/orgs/org-a/me/activity", headers, limit=200)
     expected = [event["id"] for event in STORED["org-a"] if event["principal_id"] == "svc-1"]
     assert sorted(activity["id"] for activity in found) == sorted(expected)
     summary = await client.get("/v1/orgs/org-a/me/activity/summary?hours=168", headers=headers)
@@ -190,14 +190,16 @@ async def test_me_is_the_principal_where_there_is_no_user(client: httpx.AsyncCli
 async def test_a_limited_token_sees_its_workspaces_only(client: httpx.AsyncClient) -> None:
     headers = bearer("org-a", ME, workspaces=("ws-2", "it's \\ another"))
     for path in ("activity", "users/user-2/activity", "me/activity"):
-        found = await walk(client, f"/v1/orgs/org-a/{path}", headers, limit=200)
+        found = await paginate(client, f"/v1/orgs/org-a/{path}", headers, limit=200)
         predicate = LISTS[path]
         expected = [e for e in STORED["org-a"] if predicate(e) and e["workspace_id"] == "ws-2"]
         assert sorted(a["id"] for a in found) == sorted(e["id"] for e in expected)
         summary = await client.get(f"/v1/orgs/org-a/{path}/summary?hours=168", headers=headers)
         counted = [event for event in expected if _iso_of(event) < _iso(NOW)]
         assert summary.json()["total_requests"] == len(counted)
-    assert await walk(client, "/v1/orgs/org-a/activity", bearer("org-a", workspaces=()), 9) == []
+    assert (
+        await paginate(client, "/v1/orgs/org-a/activity", bearer("org-a", workspaces=()), 9) == []
+    )
 
 
 NEVER_SEEN = [

@@ -70,14 +70,14 @@ async def ask(clickhouse: AsyncClient, query: Query) -> bytes:
     return answer
 
 
-def matches(of: ActivityFilter, event: Row) -> bool:
+def matches(filter_: ActivityFilter, event: Row) -> bool:
     """What the filter means, said once more without SQL."""
-    start, end = (time and micros(time) for time in (of.start_time, of.end_time))
+    start, end = (time and micros(time) for time in (filter_.start_time, filter_.end_time))
     names = ("org_id", "workspace_id", "user_id", "app_id", "endpoint_id")
     return (
-        all(getattr(of, name) in (None, event.get(name)) for name in names)
-        and of.success in (None, event["status_code"] < 400)
-        and (of.workspaces is None or event["workspace_id"] in of.workspaces)
+        all(getattr(filter_, name) in (None, event.get(name)) for name in names)
+        and filter_.success in (None, event["status_code"] < 400)
+        and (filter_.workspaces is None or event["workspace_id"] in filter_.workspaces)
         and (start is None or start <= event["timestamp"])
         and (end is None or event["timestamp"] < end)
     )
@@ -105,9 +105,9 @@ async def test_equal_to_a_recount(
     rows = [row(org_id, now - age, **values) for age, values in events]
     for part in filter(None, (rows[::2], rows[1::2])):
         await insert(clickhouse, part)
-    of = last_hours(ActivityFilter(org_id=org_id, **fields), hours, now)
-    counted = [event for event in rows if matches(of, event)]
-    summary = read_summary(await ask(clickhouse, summary_of(of)), of)
+    filter_ = last_hours(ActivityFilter(org_id=org_id, **fields), hours, now)
+    counted = [event for event in rows if matches(filter_, event)]
+    summary = read_summary(await ask(clickhouse, summary_of(filter_)), filter_)
     assert summary.total_requests == len(counted)
     assert summary.successful_requests == sum(event["status_code"] < 400 for event in counted)
     assert summary.failed_requests == sum(event["status_code"] >= 400 for event in counted)
@@ -118,6 +118,6 @@ async def test_equal_to_a_recount(
     assert summary.by_action == Counter(event["action"] for event in counted)
     assert summary.by_resource == Counter(event["resource_type"] or "unknown" for event in counted)
     for start, end in ((None, None), (now - since, None), (None, now - since), (now - since, now)):
-        ranged = replace(of, start_time=start, end_time=end)
+        ranged = replace(filter_, start_time=start, end_time=end)
         total = int(await ask(clickhouse, total_of(ranged)))
         assert total == sum(matches(ranged, event) for event in rows)

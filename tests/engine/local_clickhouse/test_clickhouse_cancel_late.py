@@ -1,4 +1,4 @@
-"""A cancel that comes late: its query has ended, and another one has its handle."""
+"""A cancel that comes late: its query has ended, and another one has its connection."""
 
 import asyncio
 import sys

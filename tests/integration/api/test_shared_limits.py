@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 from pydantic import SecretStr
 
-from activity_api.endpoints.rate_limit import LimitExceeded, Limits
+from activity_api.endpoints.rate_limit import LimitExceededError, Limits
 from activity_api.settings import LimitSettings
 from activity_deploy.process.process import Process
 from tests.support.wait import wait_until
@@ -86,7 +86,7 @@ async def counted(limits: Limits, org_id: str = "o") -> bool:
 async def test_workers_share_a_limit(redis: Redis) -> None:
     workers = [worker(redis) for _ in range(3)]
     admitted = 0
-    with pytest.raises(LimitExceeded) as refused:
+    with pytest.raises(LimitExceededError) as refused:
         for turn in range(1000):
             admitted += await counted(workers[turn % 3])
     assert admitted == 60, "of all three together"

@@ -22,7 +22,7 @@ async def application(scope, receive, send):
     await send({"type": "http.response.start", "status": 201, "headers": []})
     await send({"type": "http.response.body", "body": b"ok"})
 
-async def serve():
+async def emit():
     async with KafkaPublisher() as events:
         app = ActivityMiddleware(application, events)
         scope = {"type": "http", "method": "POST", "path": "/orgs/o1/apps/a1", "headers": []}
@@ -30,7 +30,7 @@ async def serve():
             return {"type": "http.request"}
         await app(scope, nothing, nothing)
 
-asyncio.run(serve())
+asyncio.run(emit())
 names = ["fastapi", "starlette", "clickhouse_connect", "orjson", "uvloop", "chdb", "httpx"]
 print(json.dumps([name for name in names if importlib.util.find_spec(name)]))
 """
@@ -48,6 +48,36 @@ async def run(*command: object, **environment: str) -> str:
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
     return output.decode()
+
+
+# What the service beside us calls its own: names that a wheel must not take.
+APPLICATION = {
+    "schemas.py": "WHOSE = 'theirs'",
+    "ingest.py": "WHOSE = 'theirs'",
+    "settings.py": "WHOSE = 'theirs'",
+    "utils.py": "WHOSE = 'theirs'",
+    "deploy/where.py": "WHOSE = 'theirs'",  # a folder without __init__.py
+    "main.py": """
+import ingest, schemas, settings, utils
+from deploy import where
+from emitting import serve
+assert {one.WHOSE for one in (ingest, schemas, settings, utils, where)} == {'theirs'}
+serve()
+""",
+}
+# The same with a folder `schemas/` in place of the module.
+WITH_FOLDER = {
+    **{name: text for name, text in APPLICATION.items() if name != "schemas.py"},
+    "schemas/order.py": "WHOSE = 'theirs'",
+    "main.py": """
+import ingest, settings, utils
+from deploy import where
+from schemas import order
+from emitting import serve
+assert {one.WHOSE for one in (ingest, order, settings, utils, where)} == {'theirs'}
+serve()
+""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +118,28 @@ async def test_it_emits_with_pydantic_and_aiokafka_alone(
     assert (event.app_id, event.execution_id, event.status_code) == ("a1", "x1", 201)
 
 
+@pytest.mark.parametrize("files", [APPLICATION, WITH_FOLDER], ids=["modules", "folder"])
+async def test_a_service_with_such_names_of_its_own_emits(
+    installed: Path, kafka_bootstrap: str, topic: str, tmp_path: Path, files: dict[str, str]
+) -> None:
+    """Started as people start it: `python main.py`, the service's folder first on the path."""
+    emitting = SERVICE.replace("asyncio.run(emit())", "def serve(): asyncio.run(emit())")
+    for name, text in {**files, "emitting.py": emitting.partition("names = [")[0]}.items():
+        path = tmp_path / "app" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    await run(
+        installed,
+        tmp_path / "app" / "main.py",
+        ACTIVITY_KAFKA_BOOTSTRAP_SERVERS=kafka_bootstrap,
+        ACTIVITY_KAFKA_TOPIC=topic,
+        ACTIVITY_SPOOL_DIR=str(tmp_path / "spool"),
+        ACTIVITY_EMIT_STOP_TIMEOUT_S="20",
+    )
+    [record] = await read(kafka_bootstrap, topic, 1)
+    assert ActivityEvent.model_validate_json(record.value).execution_id == "x1"
+
+
 async def test_it_asks_for_nothing_else_and_is_typed(installed: Path) -> None:
     listed = await run(
         installed, "-m", "pip", "list", "--format=json", "--disable-pip-version-check"
@@ -102,4 +154,8 @@ async def test_it_asks_for_nothing_else_and_is_typed(installed: Path) -> None:
     ours = {one.name for one in packages.glob("activity_*") if not one.name.endswith(".dist-info")}
     wanted = {"emit", "kafka", "schemas", "settings", "spool"}
     assert ours == {f"activity_{name}" for name in wanted}
+    # And nothing of ours under another name.
+    [record] = packages.glob("activity_emit-*.dist-info/RECORD")
+    top = {line.split("/")[0] for line in record.read_text().splitlines()}
+    assert {one for one in top if not one.endswith(".dist-info")} == ours
     assert all((packages / name / "py.typed").exists() for name in ours)

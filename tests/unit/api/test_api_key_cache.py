@@ -27,7 +27,7 @@ class Clock:
         return self.now
 
 
-class Away(Exception):
+class AwayError(Exception):
     """As the engine's own."""
 
 
@@ -51,7 +51,7 @@ class Table:
         self.asked.append(ids)
         await self.may_answer.wait()
         if self.is_away:
-            raise Away
+            raise AwayError
         return {id_: self.keys[id_] for id_ in ids if id_ in self.keys}
 
 
@@ -135,7 +135,7 @@ async def test_after_its_time_a_key_does_not_serve(
     clock.now += CACHE - 1
     assert await lookup.get(stored.id) == stored, "the engine is away"
     clock.now += 1
-    with pytest.raises(Away):
+    with pytest.raises(AwayError):
         await lookup.get(stored.id)
     table.is_away = False
     assert await lookup.get(stored.id) == stored
@@ -188,7 +188,7 @@ async def test_an_error_reaches_all_who_wait_and_a_cancelled_one_nobody(
     table.is_away = True
     table.may_answer.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(it) for it in results] == [asyncio.CancelledError, Away, Away]
+    assert [type(it) for it in results] == [asyncio.CancelledError, AwayError, AwayError]
 
 
 async def test_uses_are_one_write_in_an_interval(clock: Clock) -> None:
@@ -220,7 +220,7 @@ async def test_uses_that_cannot_be_written_stop_nobody(
         nonlocal tries
         tries += 1
         if tries < 4:
-            raise Away("not allowed\nto insert")
+            raise AwayError("not allowed\nto insert")
         written.append(uses)
 
     uses = KeyUses(write, clock, interval_s=0.001)

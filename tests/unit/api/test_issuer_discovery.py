@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from activity_api.auth.tokens import KeysUnavailable
+from activity_api.auth.tokens import KeysUnavailableError
 from tests.support.issuer import Answer, issuing, jwk, key_set, plain
 from tests.support.kept_keys import INTERVAL, NEW, OLD, REFRESH, Kept
 from tests.support.wait import wait_until
@@ -38,7 +38,7 @@ async def test_discovery_by_the_issuers_url() -> None:
             kept.clock.now += INTERVAL
             try:
                 return await kept.knows("new")
-            except KeysUnavailable:
+            except KeysUnavailableError:
                 return False
 
         await wait_until(has_moved, timeout=30, what="the moved keys are there")
@@ -69,7 +69,7 @@ async def test_a_discovery_document_that_lies(document: dict[str, Any]) -> None:
         fake.answer(plain(text.encode()), DISCOVERY)
         fake.answer(key_set(jwk(OLD, "old")))
         kept = Kept(fake, jwks_url=None, issuer=f"{fake.url}/realm")
-        with pytest.raises(KeysUnavailable):
+        with pytest.raises(KeysUnavailableError):
             await kept.knows("old")
         assert "/jwks.json" not in fake.requests
         await kept.keys.close()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from activity_api.auth.issuer import Issuer
 from activity_api.auth.issuer_keys import IssuerKeys
 from activity_api.auth.jwk_set import KeySet
-from activity_api.auth.tokens import KeysUnavailable, TokenError
+from activity_api.auth.tokens import KeysUnavailableError, TokenError
 from activity_api.settings import TokenSettings
 from tests.support.issuer import (
     Answer,
@@ -89,12 +89,12 @@ ODD_CASES = pytest.mark.parametrize("answer", ODD.values(), ids=ODD.keys())
 async def test_without_keys_nobody_can_tell(kept: Kept, answer: Answer) -> None:
     kept.issuer.answer(answer)
     started = monotonic()
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await kept.knows("old")
     assert monotonic() - started < 5  # a second, on a machine that is not busy
     # At once, as long as it is too early for another try.
     count = len(kept.issuer.requests)
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await kept.knows("old")
     assert len(kept.issuer.requests) == count
     await kept.load()
@@ -110,7 +110,7 @@ async def test_kept_keys_serve_meanwhile(kept: Kept, answer: Answer) -> None:
         await kept.settled()
         kept.clock.now += INTERVAL
     # A new key may be the issuer's: no 401 until it has said that it is not.
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await kept.knows("new")
     assert await kept.knows("old")
 
@@ -126,7 +126,7 @@ async def test_who_has_a_known_key_does_not_wait(kept: Kept) -> None:
     for _ in range(1000):
         assert await kept.knows("old")
     assert not fetching.done(), "a thousand answers while one fetch hangs"
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await waiting
 
 
@@ -138,7 +138,7 @@ async def test_an_hour_and_a_day_without_the_issuer(kept: Kept) -> None:
         assert await kept.knows("old")
         await kept.settled()
     kept.clock.now += HOUR
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await kept.knows("old")
     await kept.issuer.come()
     await kept.load()
@@ -181,7 +181,7 @@ async def test_the_fetch_has_one_deadline_however_the_bytes_come() -> None:
         for answer in (drips, hangs):
             fake.answer(answer)
             started = monotonic()
-            with pytest.raises(KeysUnavailable, match="no answer within 1 s"):
+            with pytest.raises(KeysUnavailableError, match="no answer within 1 s"):
                 await issuer.fetch()
             assert 0.9 < monotonic() - started < 3
         await issuer.close()
@@ -242,7 +242,7 @@ async def test_whatever_a_fetch_ends_with_the_kept_keys_go_on() -> None:
         assert await keys.find("old", "RS256")
         await asyncio.sleep(0)
     clock.now += INTERVAL
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await keys.find("new", "RS256")
     assert odd.fetched > 1
     await keys.close()

@@ -29,9 +29,9 @@ FULL = ActivityFilter(
 )
 
 
-def changed(of: ActivityFilter, name: str, value: Any) -> ActivityFilter:
+def changed(filter_: ActivityFilter, name: str, value: Any) -> ActivityFilter:
     """The filter with one field of that name."""
-    return replace(of, **{name: value})
+    return replace(filter_, **{name: value})
 
 
 def test_org_is_required() -> None:
@@ -40,9 +40,9 @@ def test_org_is_required() -> None:
 
 
 def test_where_of_an_org() -> None:
-    of = ActivityFilter(org_id="o")
-    assert of.where == of.where_in_time == "org_id = {org_id:String}"
-    assert of.parameters == {"org_id": "o"}
+    filter_ = ActivityFilter(org_id="o")
+    assert filter_.where == filter_.where_in_time == "org_id = {org_id:String}"
+    assert filter_.parameters == {"org_id": "o"}
 
 
 def test_where_of_everything() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from activity_api.clickhouse.circuit_breaker import Circuit
-from activity_api.endpoints.rate_limit import LimitExceeded, Limits
+from activity_api.clickhouse.circuit_breaker import CircuitBreaker
+from activity_api.endpoints.rate_limit import LimitExceededError, Limits
 from activity_api.settings import LimitSettings
 
 
@@ -27,7 +27,7 @@ async def test_a_burst_then_the_rate() -> None:
     limits = Limits(LimitSettings(requests_per_second=2, burst=3, concurrent=9), clock)
     remaining = [(await admit(limits))["RateLimit"] for _ in range(3)]
     assert remaining == ['"org";r=2;t=1', '"org";r=1;t=1', '"org";r=0;t=2']
-    with pytest.raises(LimitExceeded) as refused:
+    with pytest.raises(LimitExceededError) as refused:
         await admit(limits)
     assert refused.value.limit == "requests_per_second"
     assert refused.value.headers == {
@@ -38,7 +38,7 @@ async def test_a_burst_then_the_rate() -> None:
     await admit(limits, "another org has its own")
     clock.now += 0.5
     await admit(limits)
-    with pytest.raises(LimitExceeded):
+    with pytest.raises(LimitExceededError):
         await admit(limits)
 
 
@@ -46,7 +46,7 @@ async def test_retry_after_is_long_enough() -> None:
     clock = Clock()
     limits = Limits(LimitSettings(requests_per_second=0.1, burst=1, concurrent=9), clock)
     await admit(limits)
-    with pytest.raises(LimitExceeded) as refused:
+    with pytest.raises(LimitExceededError) as refused:
         await admit(limits)
     clock.now += refused.value.retry_after
     await admit(limits)
@@ -56,7 +56,7 @@ async def test_places_come_back_also_after_an_error() -> None:
     limits = Limits(LimitSettings(concurrent=2), Clock())
     with pytest.raises(ZeroDivisionError):
         async with limits.admit("o"), limits.admit("o"):
-            with pytest.raises(LimitExceeded) as refused:
+            with pytest.raises(LimitExceededError) as refused:
                 await admit(limits)
             assert (refused.value.limit, refused.value.retry_after) == ("concurrent", 1)
             # Of the rate nothing is said: there is plenty left of it.
@@ -84,7 +84,7 @@ async def test_orgs_without_requests_are_forgotten() -> None:
 
 def test_the_circuit_closes_by_itself() -> None:
     clock = Clock()
-    circuit = Circuit(1, clock)
+    circuit = CircuitBreaker(1, clock)
     assert circuit.may_try()
     circuit.failed()
     assert not circuit.may_try()

@@ -116,9 +116,11 @@ def test_total_of_an_org_is_a_range_of_the_key() -> None:
 
 
 def test_total_of_a_range_is_hours_and_edges() -> None:
-    of = ActivityFilter(org_id="o", user_id="u", start_time=NOW - timedelta(hours=5), end_time=NOW)
+    filter_ = ActivityFilter(
+        org_id="o", user_id="u", start_time=NOW - timedelta(hours=5), end_time=NOW
+    )
     where = "WHERE org_id = {org_id:String} AND user_id = {user_id:String} AND "
-    query = total_of(of)
+    query = total_of(filter_)
     assert query.sql == (
         f"SELECT (SELECT count() FROM events {where}"
         "toStartOfHour(timestamp) >= {first_hour:DateTime('UTC')}"
@@ -142,8 +144,8 @@ def test_total_of_a_range_is_hours_and_edges() -> None:
 
 
 def test_total_of_what_no_rollup_knows_is_counted() -> None:
-    of = ActivityFilter(org_id="o", resource_id="r", start_time=NOW - timedelta(hours=5))
-    assert total_of(of).sql == (
+    filter_ = ActivityFilter(org_id="o", resource_id="r", start_time=NOW - timedelta(hours=5))
+    assert total_of(filter_).sql == (
         "SELECT count() FROM events WHERE org_id = {org_id:String}"
         " AND resource_id = {resource_id:String}"
         " AND timestamp >= {start_time:DateTime64(6, 'UTC')} SETTINGS optimize_use_projections = 0"

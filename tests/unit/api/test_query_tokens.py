@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
-from activity_api.auth.tokens import KeysUnavailable, TokenError, mint, verifier
+from activity_api.auth.tokens import KeysUnavailableError, TokenError, mint, verifier
 from activity_api.settings import TokenSettings
 from tests.support.query import KEY, TOKENS
 
@@ -62,7 +62,6 @@ async def test_a_minted_token_is_valid() -> None:
         {"permissions": "activity:read"},
         {"workspaces": "w"},
         {"workspaces": [1]},
-        *({"sub": "a\ud800"}, {"org_id": "\udc00"}, {"workspaces": ["w", "\ud83d"]}),
     ],
     ids=str,
 )
@@ -109,7 +108,7 @@ async def test_keys_from_a_jwks() -> None:
                 await check.verify(bad)
     # The keys are kept; without any, nobody can tell a good token from a bad one.
     assert (await check.verify(token)).org_id == "o"
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailableError):
         await verifier(TokenSettings(algorithms=("RS256",), jwks_url=url)).verify(token)
 
 

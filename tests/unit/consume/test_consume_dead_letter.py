@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from activity_consume.dead_letter.model import LetterId
 from activity_deploy.dlq import commands as dlq
 from activity_deploy.dlq.report import printable
-from activity_deploy.errors import Problem
+from activity_deploy.errors import UserError
 
 topics = st.text("abcXYZ019._-", min_size=1, max_size=249)
 
@@ -43,7 +43,7 @@ def test_what_is_no_name(text: str) -> None:
 )
 def test_a_command_line_that_says_nothing_certain(arguments: tuple[str, ...], says: str) -> None:
     result = CliRunner().invoke(dlq.app, arguments)
-    assert isinstance(result.exception, Problem)
+    assert isinstance(result.exception, UserError)
     assert str(result.exception).startswith(says)
 
 

@@ -23,6 +23,7 @@ EXPECTED = {
     "openapi",
     "run",
     "serve",
+    "settings",
     "token",
     "topic",
 }

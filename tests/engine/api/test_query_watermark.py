@@ -65,7 +65,7 @@ async def test_of_the_topic_that_was_accepted_last(
 async def test_a_walk_keeps_that_of_its_first_page(
     clickhouse: AsyncClient, clickhouse_url: str, database: str
 ) -> None:
-    """Later rows stay out of the walk, so a later instant would be a lie."""
+    """Later rows stay out of its pages, so a later instant would be a lie."""
     await insert(clickhouse, [row("o", NOW) for _ in range(3)])
     await told(clickhouse, (TOPIC, 0, 1, NOW - timedelta(seconds=5)))
     async with api(settings(clickhouse_url, database)) as client:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from activity_api.door import Application
+from activity_api.request_target import Application
 
 
 async def through(**scope: Any) -> tuple[Scope, list[Message]]:

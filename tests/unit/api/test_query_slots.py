@@ -1,4 +1,4 @@
-"""Places for queries: never more than there are, none lost, orgs in turns."""
+"""Slots for queries: never more than there are, none lost, orgs in turns."""
 
 import asyncio
 from collections import Counter
@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activity_api.clickhouse.fair_share import Shares
-from activity_api.clickhouse.query_slots import Places
+from activity_api.clickhouse.fair_share import FairShare
+from activity_api.clickhouse.query_slots import QuerySlots
 from tests.support.wait import wait_until
 
-NO_SHARES = Shares(1, lambda: 0.0)
+NO_LIMIT = FairShare(1, lambda: 0.0)
 
 
 async def test_orgs_take_turns() -> None:
     """A queue of one org delays another by one query."""
-    places, order = Places(1, 1, NO_SHARES), list[str]()
+    slots, order = QuerySlots(1, 1, NO_LIMIT), list[str]()
     ended = asyncio.Event()
 
     async def run(org_id: str) -> None:
-        async with places.take(org_id):
+        async with slots.take(org_id):
             order.append(org_id)
             await ended.wait()
 
@@ -32,11 +32,11 @@ async def test_orgs_take_turns() -> None:
 
 
 async def test_who_is_cancelled_as_its_turn_comes_holds_no_place() -> None:
-    """One that holds a place and one that waits for it, ended at the same moment."""
-    places, forever = Places(1, 1, NO_SHARES), asyncio.Event()
+    """One that holds a slot and one that waits for it, ended at the same moment."""
+    slots, forever = QuerySlots(1, 1, NO_LIMIT), asyncio.Event()
 
     async def run() -> None:
-        async with places.take("a"):
+        async with slots.take("a"):
             await forever.wait()
 
     tasks = [asyncio.create_task(run()) for _ in range(3)]
@@ -45,22 +45,22 @@ async def test_who_is_cancelled_as_its_turn_comes_holds_no_place() -> None:
         task.cancel()
     ended = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(one) for one in ended} == {asyncio.CancelledError}
-    async with asyncio.timeout(5), places.take("a"):
+    async with asyncio.timeout(5), slots.take("a"):
         pass
 
 
 async def test_an_org_leaves_places_to_others() -> None:
-    places = Places(4, 2, NO_SHARES)
-    async with places.take("a"), places.take("a"):
-        third = asyncio.create_task(places.take("a").__aenter__())
+    slots = QuerySlots(4, 2, NO_LIMIT)
+    async with slots.take("a"), slots.take("a"):
+        third = asyncio.create_task(slots.take("a").__aenter__())
         done, _ = await asyncio.wait((third,), timeout=0.01)
         assert not done
-        async with asyncio.timeout(5), places.take("b"), places.take("b"):
+        async with asyncio.timeout(5), slots.take("b"), slots.take("b"):
             pass
         third.cancel()
         with pytest.raises(asyncio.CancelledError):
             await third
-    async with asyncio.timeout(5), places.take("a"), places.take("a"):
+    async with asyncio.timeout(5), slots.take("a"), slots.take("a"):
         pass
 
 
@@ -76,11 +76,11 @@ def test_never_too_many_and_none_lost(
     """Queries of any length, of which any may be cancelled at any moment."""
 
     async def scenario() -> None:
-        places = Places(total, per_org, NO_SHARES)
+        slots = QuerySlots(total, per_org, NO_LIMIT)
         running: Counter[str] = Counter()
 
         async def run(org_id: str, turns: int) -> None:
-            async with places.take(org_id):
+            async with slots.take(org_id):
                 running[org_id] += 1
                 assert running[org_id] <= per_org
                 assert running.total() <= total
@@ -100,9 +100,9 @@ def test_never_too_many_and_none_lost(
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(result is None or isinstance(result, BaseException) for result in results)
         assert not [r for r in results if isinstance(r, AssertionError)]
-        # All places are free again.
+        # All slots are free again.
         async with asyncio.timeout(5):
             for number in range(total):
-                await places.take(str(number)).__aenter__()
+                await slots.take(str(number)).__aenter__()
 
     asyncio.run(scenario())

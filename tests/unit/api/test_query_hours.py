@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activity_api.queries.hours import Window
+from activity_api.queries.hours import HourRange
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -18,13 +18,13 @@ ends = st.none() | moments | st.sampled_from([START + n * HOUR for n in range(7)
 
 @given(start=ends, end=ends, moment=moments)
 def test_every_moment_once(start: datetime | None, end: datetime | None, moment: datetime) -> None:
-    window = Window.of(start, end)
+    hour_range = HourRange.of(start, end)
     inside = (start is None or start <= moment) and (end is None or moment < end)
-    if window is None:
+    if hour_range is None:
         whole = start is not None and end is not None and _hours_between(start, end)
         assert not whole
         return
-    first, last = window.first_hour, window.last_hour
+    first, last = hour_range.first_hour, hour_range.last_hour
     hour = moment.replace(minute=0, second=0, microsecond=0)
     in_hours = (first is None or first <= hour) and (last is None or hour < last)
     in_edges = (start is not None and first is not None and start <= moment < first) or (
@@ -38,6 +38,6 @@ def _hours_between(start: datetime, end: datetime) -> bool:
 
 
 def test_what_no_datetime_holds_is_an_edge() -> None:
-    window = Window.of(START, datetime(2200, 1, 1, tzinfo=UTC))
-    assert window is not None
-    assert window.last_hour == datetime(2106, 1, 1, tzinfo=UTC)
+    hour_range = HourRange.of(START, datetime(2200, 1, 1, tzinfo=UTC))
+    assert hour_range is not None
+    assert hour_range.last_hour == datetime(2106, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A walk shows each event of the moment it began once, whatever comes in meanwhile."""
+"""Pagination shows each event of the moment it began once, whatever comes in meanwhile."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from activity_schemas.uuid7 import uuid7
 from tests.support import query
-from tests.support.query import api, bearer, insert, row, walk
+from tests.support.query import api, bearer, insert, paginate, row
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -27,7 +27,7 @@ async def test_a_thousand_events_of_few_times(
         await insert(clickhouse, events[part::4])
     async with api(query.settings(clickhouse_url, database)) as client:
         for limit in (23, 200):
-            found = await walk(client, "/v1/orgs/o/activity", bearer("o"), limit)
+            found = await paginate(client, "/v1/orgs/o/activity", bearer("o"), limit)
             assert len(found) == 1000
             assert {activity["id"] for activity in found} == {event["id"] for event in events}
 
@@ -47,7 +47,7 @@ async def test_rows_that_come_in_meanwhile_stay_out(
         shown = [activity["id"] for activity in first["activities"] + rest["activities"]]
         assert shown == [event["id"] for event in before]
         assert first["total"] == rest["total"] == 20
-        assert len(await walk(client, "/v1/orgs/o/activity", bearer("o"), 7)) == 41
+        assert len(await paginate(client, "/v1/orgs/o/activity", bearer("o"), 7)) == 41
 
 
 async def test_the_cursor_holds_the_filter_but_not_the_page_size(

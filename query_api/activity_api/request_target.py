@@ -1,4 +1,4 @@
-"""What every request passes first: its target in one form, and HEAD as a GET without a body."""
+"""The request target in one form, and HEAD as a GET without a body: before anything is routed."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ _NOT_ASCII = re.compile(rb"[^\x21-\x7e]")
 
 
 class Application(FastAPI):
-    """FastAPI behind the door, so that its own answer to a fault passes it, too."""
+    """FastAPI that does both itself, so that its own answer to a fault passes here, too."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

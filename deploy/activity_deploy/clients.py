@@ -1,0 +1,88 @@
+"""The commands' clients of ClickHouse and Kafka, as the environment says; away is one line."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from activity_deploy.errors import UserError, first_line
+from activity_kafka.dead_letters import dead_letter_producer
+from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+
+# Until Kafka is said to be away, or to have no such topic.
+_PATIENCE_MS = 10_000
+
+
+@asynccontextmanager
+async def clickhouse() -> AsyncIterator[AsyncClient]:
+    """Raises UserError, also for what the engine answers to a query in the context."""
+    _be_quiet()
+    settings = ClickHouseSettings()
+    try:
+        async with await clickhouse_connect.get_async_client(
+            dsn=settings.url, database=settings.database, autogenerate_session_id=False
+        ) as client:
+            yield client
+    except ClickHouseError as error:
+        raise UserError(
+            f"ClickHouse at {urlsplit(settings.url).netloc.rpartition('@')[2]}:"
+            f" {first_line(error)}; is it up, is it migrated, is ACTIVITY_CLICKHOUSE_URL right?"
+        ) from None
+
+
+@asynccontextmanager
+async def kafka_admin(client_id: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Raises UserError, also for what Kafka answers in the context."""
+    async with _kafka() as connection:
+        admin = AIOKafkaAdminClient(client_id=client_id, **connection)
+        try:
+            await admin.start()
+            yield admin
+        finally:
+            await admin.close()
+
+
+@asynccontextmanager
+async def kafka_producer(client_id: str) -> AsyncIterator[AIOKafkaProducer]:
+    """For dead letters. Raises UserError, also for what Kafka answers in the context."""
+    async with _kafka() as connection:
+        producer = dead_letter_producer(client_id, connection)
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            await producer.stop()
+
+
+@asynccontextmanager
+async def _kafka() -> AsyncIterator[dict[str, Any]]:
+    _be_quiet()
+    settings = KafkaSettings()
+    try:
+        security = KafkaSecuritySettings().client_options()
+    except (OSError, ValueError) as error:
+        raise UserError(f"the settings ACTIVITY_KAFKA_...: {first_line(error)}") from None
+    try:
+        yield {
+            "bootstrap_servers": settings.servers,
+            "request_timeout_ms": _PATIENCE_MS,
+            **security,
+        }
+    except KafkaError as error:
+        raise UserError(
+            f"Kafka at {settings.bootstrap_servers}: {first_line(error)};"
+            " is it up, and is ACTIVITY_KAFKA_BOOTSTRAP_SERVERS right?"
+        ) from None
+
+
+def _be_quiet() -> None:
+    """What the libraries log of an unreachable server, the UserError says."""
+    logging.disable()
