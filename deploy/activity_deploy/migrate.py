@@ -16,7 +16,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
-from activity_kafka.settings import ClickHouseSettings
+from activity_consume.settings import ClickHouseSettings
 
 DIRECTORY = Path(__file__).parent / "migrations"
 

@@ -8,8 +8,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.settings import ConsumerSettings
-from activity_kafka.settings import ClickHouseSettings, KafkaSettings
+from activity_consume.errors import StopError
+from activity_consume.settings import ClickHouseSettings, ConsumerSettings
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 # A dead letter is the original message and its reason: give it room (the topic must, too).
 _MAX_REQUEST_BYTES = 16 << 20
@@ -81,3 +82,12 @@ class Clients:
             await client.close()
             raise
         return client
+
+
+def security_options() -> dict[str, Any]:
+    """How to prove who we are to Kafka, from the environment. Raises StopError for a certificate
+    that cannot be read."""
+    try:
+        return KafkaSecuritySettings().client_options()
+    except OSError as error:
+        raise StopError(f"ACTIVITY_KAFKA_SSL_*FILE: {error}") from error

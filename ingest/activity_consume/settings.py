@@ -1,4 +1,4 @@
-"""Settings of the consumer: environment variables with the prefix `ACTIVITY_CONSUMER_`."""
+"""Settings of the consumer, from environment variables: of ClickHouse, and its own."""
 
 from typing import Annotated, Literal
 
@@ -9,8 +9,17 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
+class ClickHouseSettings(BaseSettings):
+    """Where the events end up. `url` may carry user and password."""
+
+    model_config = SettingsConfigDict(env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True)
+
+    url: str = "http://127.0.0.1:8123"
+    database: str = "activity"
+
+
 class ConsumerSettings(BaseSettings):
-    """Times in seconds, sizes in bytes."""
+    """`ACTIVITY_CONSUMER_...`. Times in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(env_prefix="ACTIVITY_CONSUMER_", frozen=True)
 

@@ -65,12 +65,3 @@ class TransportSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ACTIVITY_", frozen=True)
 
     transport: Literal["kafka", "spool"] = "kafka"
-
-
-class ClickHouseSettings(BaseSettings):
-    """Where the events end up. `url` may carry user and password."""
-
-    model_config = SettingsConfigDict(env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True)
-
-    url: str = "http://127.0.0.1:8123"
-    database: str = "activity"

@@ -14,15 +14,16 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.batching.batch import Source
-from activity_consume.dead_letter.model import LetterId, Status
-from activity_consume.dead_letter.poison_stops import NoSuchStopError
-from activity_consume.dead_letter.repository import DeadLetterBox, Outcome, UnknownLetterError
+from activity_consume.dead_letter.model import DeadLetterId, Status
+from activity_consume.dead_letter.repository import DeadLetterRepository, Outcome
+from activity_consume.errors import NoSuchStopError, UnknownDeadLetterError
+from activity_consume.record import TopicPartition
+from activity_consume.settings import ClickHouseSettings
 from activity_consume.validation.validate import Reason
 from activity_deploy.dlq.json_lines import json_line
 from activity_deploy.dlq.report import print_counts, print_letter, print_list, print_outcome
 from activity_deploy.errors import Problem
-from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: messages that were no events.")
 
@@ -48,7 +49,7 @@ def list_(
 ) -> None:
     """List dead letters, the youngest first."""
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         summaries = await box.summaries(status, reason, limit)
         if not json:
             print_list(summaries, await box.count(status, reason))
@@ -63,7 +64,7 @@ def list_(
 def count() -> None:
     """Count dead letters by reason and status."""
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         print_counts(await box.counts())
 
     _run(run)
@@ -80,7 +81,7 @@ def show(
         raise Problem("--raw and --json do not go together")
     [id_] = _parsed([letter])
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         [found] = await box.letters([id_])
         if raw:
             sys.stdout.buffer.write(found.value or b"")
@@ -105,7 +106,7 @@ def replay(
     What is an event now gets in, what is none becomes a new dead letter.
     """
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         ids = await chosen(box)
         if dry_run:
             print_outcome(await box.plan_replay(ids, force=force), "would be replayed")
@@ -124,7 +125,7 @@ def drop(
 ) -> None:
     """Mark dead letters as done with; nothing is deleted."""
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         ids = await chosen(box)
         if dry_run:
             print_outcome(await box.plan_drop(ids), "would be dropped")
@@ -148,11 +149,11 @@ def accept(
     """
     [id_] = _parsed([last])
 
-    async def run(box: DeadLetterBox) -> None:
-        run = await box.stops.accept(Source(id_.topic, id_.partition), id_.offset)
+    async def run(box: DeadLetterRepository) -> None:
+        run = await box.stops.accept(TopicPartition(id_.topic, id_.partition), id_.offset)
         print(
             f"accepted: {run.messages} messages that are no events, offsets {run.first_offset} to"
-            f" {run.last_offset} of {run.source}; start the consumer again"
+            f" {run.last_offset} of {run.partition}; start the consumer again"
         )
 
     _run(run)
@@ -160,7 +161,7 @@ def accept(
 
 def _chosen(
     letters: list[str] | None, all_: bool, reason: Reason | None
-) -> Callable[[DeadLetterBox], Awaitable[list[LetterId]]]:
+) -> Callable[[DeadLetterRepository], Awaitable[list[DeadLetterId]]]:
     """Of which letters. Raises Problem."""
     if bool(letters) == all_:
         raise Problem("name dead letters (TOPIC/PARTITION/OFFSET), or say --all")
@@ -168,7 +169,7 @@ def _chosen(
         raise Problem("--reason goes with --all")
     ids = _parsed(letters or [])
 
-    async def chosen(box: DeadLetterBox) -> list[LetterId]:
+    async def chosen(box: DeadLetterRepository) -> list[DeadLetterId]:
         if not all_:
             return ids
         return await (box.ids(Status.WAITING, reason) if reason else box.judged())
@@ -176,9 +177,9 @@ def _chosen(
     return chosen
 
 
-def _parsed(texts: list[str]) -> list[LetterId]:
+def _parsed(texts: list[str]) -> list[DeadLetterId]:
     try:
-        return [LetterId.parse(text) for text in texts]
+        return [DeadLetterId.parse(text) for text in texts]
     except ValueError as error:
         raise Problem(str(error)) from None
 
@@ -189,25 +190,25 @@ def _report(outcome: Outcome, verb: str) -> None:
         raise typer.Exit(1)
 
 
-def _run(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
+def _run(command: Callable[[DeadLetterRepository], Awaitable[None]]) -> None:
     # What the libraries log of an unreachable server, the Problem says.
     logging.disable()
     asyncio.run(_with_box(command))
 
 
-async def _with_box(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
+async def _with_box(command: Callable[[DeadLetterRepository], Awaitable[None]]) -> None:
     settings = ClickHouseSettings()
     try:
         async with await clickhouse_connect.get_async_client(
             dsn=settings.url, database=settings.database, autogenerate_session_id=False
         ) as client:
-            await command(DeadLetterBox(client))
+            await command(DeadLetterRepository(client))
     except ClickHouseError as error:
         raise Problem(
             f"ClickHouse at {urlsplit(settings.url).netloc.rpartition('@')[2]}: {_line(error)};"
             " is it up, and is ACTIVITY_CLICKHOUSE_URL right?"
         ) from None
-    except UnknownLetterError as error:
+    except UnknownDeadLetterError as error:
         raise Problem(f"{error}; `activity dlq list` shows what there is") from None
     except NoSuchStopError as error:
         raise Problem(str(error)) from None

@@ -4,9 +4,9 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.dead_letter.model import Letter, LetterId, Status
-from activity_consume.dead_letter.repository import DeadLetterBox
-from activity_consume.validation.validate import Accepted, Reason, Rejected, judge
+from activity_consume.dead_letter.model import DeadLetterId, Status, StoredDeadLetter
+from activity_consume.dead_letter.repository import DeadLetterRepository
+from activity_consume.validation.validate import InvalidMessage, Reason, ValidEvent, validate
 from tests.support.consumer import (
     NewConsumer,
     event,
@@ -28,12 +28,12 @@ async def test_every_odd_message_is_a_row_or_a_dead_letter(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
 ) -> None:
     odd = {name: value for name, value in ODD.items() if len(value) < 1_000_000}
-    verdicts = {name: judge(value, FAR) for name, value in odd.items()}
-    accepted = [verdict.id for verdict in verdicts.values() if isinstance(verdict, Accepted)]
+    verdicts = {name: validate(value, FAR) for name, value in odd.items()}
+    accepted = [verdict.id for verdict in verdicts.values() if isinstance(verdict, ValidEvent)]
     reasons = {
         offset: verdict.reason
         for offset, verdict in enumerate(verdicts.values())
-        if isinstance(verdict, Rejected)
+        if isinstance(verdict, InvalidMessage)
     }
     values = [*odd.values()]
     await produce_raw(kafka_bootstrap, topic, values, key=b"acme", headers=HEADERS)
@@ -114,7 +114,7 @@ async def _settled(consumer: Any, offset: int) -> bool:
     return any("settled_offset" in line and line.endswith(f" {offset}") for line in lines)
 
 
-async def _letters(clickhouse: AsyncClient) -> list[Letter]:
-    box = DeadLetterBox(clickhouse)
-    found: list[LetterId] = await box.ids(Status.WAITING)
+async def _letters(clickhouse: AsyncClient) -> list[StoredDeadLetter]:
+    box = DeadLetterRepository(clickhouse)
+    found: list[DeadLetterId] = await box.ids(Status.WAITING)
     return await box.letters(found)
