@@ -26,10 +26,12 @@ async def keep_trying(
         if isinstance(error, _AWAY):
             failed(error)
 
+    async def call() -> T:  # tenacity does not await what a plain function or a lambda gives
+        return await attempt()
+
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(_AWAY),
         wait=wait_exponential(multiplier=FIRST_PAUSE_S, max=longest_pause_s),
         before_sleep=tell,
     )
-    answer: T = await retrying(attempt)
-    return answer
+    return await retrying(call)

@@ -78,7 +78,8 @@ class BatchAccumulator:
                 break
             some = records[first : first + _AT_ONCE]
             # While some offsets are in the table already, each is looked at.
-            headers = [one.headers for one in some] if any(one.headers for one in some) else []
+            headers = [one.headers for one in some]
+            headers = headers if any(headers) else []
             plain = not self._existing and not any(map(_is_resent, headers))
             found = validate_many([one.value for one in some], latest) if plain else None
             if found is not None:
@@ -193,8 +194,7 @@ class BatchAccumulator:
         self.next_offset = batch.next_offset = rows.offsets[-1] + 1
         self._validated.good()
         ids = [event.id for event in events]
-        new = [*map(self._ids.take, ids)]
-        if all(new):
+        if self._ids.take_new(ids) or all(new := [*map(self._ids.take, ids)]):
             self._ids.note(ids)
         else:
             self._ids.note([id_ for id_, fresh in zip(ids, new, strict=True) if fresh])

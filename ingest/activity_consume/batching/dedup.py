@@ -53,6 +53,25 @@ class DedupWindow:
         self._count += 1
         return True
 
+    def take_new(self, ids: Sequence[str]) -> bool:
+        """Remember ids of about one time, if each is a new one. False: none is remembered, and each
+        has to be taken by itself."""
+        prefix = min(ids)[: self._PREFIX]
+        new = set(ids)
+        if max(ids)[: self._PREFIX] != prefix or len(new) < len(ids):
+            return False
+        bucket = self._buckets.get(prefix)
+        if bucket is None:
+            if prefix <= self._horizon:
+                return False
+            self._buckets[prefix] = new
+        elif bucket.isdisjoint(new):
+            bucket |= new
+        else:
+            return False
+        self._count += len(new)
+        return True
+
     def lookup_before(self, id_: str) -> None:
         """Ids that are as old as this one, or older, may be in the table by other ways than this
         partition: from now on only the table knows of those that are not here."""

@@ -46,7 +46,7 @@ Metadata = dict[str, _Depth0 | list[_Depth2] | dict[str, _Depth2]]
 TokenUsage = Annotated[dict[Word, Count], msgspec.Meta(max_length=MAX_TOKEN_NAMES)]
 
 
-class FastEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FastEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """`ActivityEvent`, as strict or stricter. What was not there is UNSET: so it can be written as
     it was read (same_bytes.py).
 

@@ -107,3 +107,25 @@ def test_what_this_batch_has_taken_is_known_after_the_horizon_has_passed_it() ->
     assert window.take(id_) is False
     window.next_batch()  # the batch is closed: before the next one asks, its rows are in the table
     assert window.take(id_) is None
+
+
+@given(
+    st.lists(st.integers(0, 12), max_size=6),
+    st.lists(st.integers(0, 12), min_size=1, max_size=5),
+    st.sampled_from([0, 5]),
+)
+def test_together_or_one_by_one_is_the_same(
+    before: list[int], then: list[int], horizon: int
+) -> None:
+    """Ids of a few times, some at one time: where they are taken together, each alone is new."""
+    every = [str(uuid7(1_767_322_800_000 + 2500 * number)) for number in range(13)]
+    together, alone = (DedupWindow(100, every[horizon]) for _ in range(2))
+    for window in (together, alone):
+        for number in before:
+            window.take(every[number])
+    ids = [every[number] for number in then]
+    if together.take_new(ids):
+        taken = [alone.take(id_) for id_ in ids]
+        assert all(taken)
+    assert len(together) == len(alone)
+    assert [together.take(id_) for id_ in every] == [alone.take(id_) for id_ in every]
