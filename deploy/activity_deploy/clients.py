@@ -13,9 +13,10 @@ from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
 from activity_kafka.dead_letters import dead_letter_producer
-from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 # Until Kafka is said to be away, or to have no such topic.
 _PATIENCE_MS = 10_000

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.dead_letter.model import LetterId, Status
+from activity_consume.dead_letter.model import DeadLetterId, Status
 from activity_consume.dead_letter.produce import send_as_is
-from activity_consume.dead_letter.repository import DeadLetterBox
+from activity_consume.dead_letter.repository import DeadLetterRepository
 from tests.integration.kcat import kcat_environment
 from tests.support.consumer import (
     Consumer,
@@ -61,9 +61,9 @@ async def test_a_header_name_that_is_not_utf8_stops_its_partition_and_loses_noth
 
         [line] = [one for one in consumer.process.output() if "stands still" in one]
         assert "UnicodeDecodeError" in line
-        place = LetterId(topic, 2, 50)
+        place = DeadLetterId(topic, 2, 50)
         assert f"activity dlq drop {place}" in line, text
-        box = DeadLetterBox(clickhouse)
+        box = DeadLetterRepository(clickhouse)
         await wait_until(lambda: box.ids(Status.WAITING, "unreadable"), 10, "it is a dead letter")
         await box.drop([place])
         await rows_arrive(clickhouse, 54)
