@@ -231,7 +231,7 @@ class Service:
             return trouble
         if not consumer.partitions_for_topic(self._kafka.topic):
             return f"topic {self._kafka.topic} does not exist; create it"
-        return "" if assignment.ready else "joining the group"
+        return assignment.pending
 
 
 def _run(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,7 @@
 """The consumer as a process, events for it, and what came out of them."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -161,6 +162,16 @@ class Consumer:
             except httpx.HTTPError:
                 return ""
         return answer.text if answer.status_code == status else ""
+
+    def said_after(self, since: float, *words: str) -> float:
+        """How many seconds after `since` (Unix) it first wrote a line with these words, by its own
+        clock, however late the test looks; inf if it has not."""
+        for line in self.process.output():
+            if all(word in line for word in words):
+                stamp = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")  # noqa: DTZ007 - local
+                if (seconds := stamp.timestamp() - since) > -0.001:
+                    return seconds
+        return math.inf
 
     async def ended(self, within: float = 30) -> str:
         """Wait for its own end; its last line."""

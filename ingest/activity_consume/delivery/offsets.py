@@ -101,6 +101,6 @@ class Commits:
     async def stable_ends(self, sources: Sequence[Source]) -> dict[Source, int]:
         """How far each partition can be read: what comes later waits for an open transaction.
         Raises KafkaError."""
-        partitions = [TopicPartition(one.topic, one.partition) for one in sources]
-        ends = await self._consumer.end_offsets(partitions)
-        return {Source(*partition): end for partition, end in ends.items()}
+        partitions = {one: TopicPartition(one.topic, one.partition) for one in sources}
+        ends = await self._consumer.end_offsets(list(partitions.values()))
+        return {one: ends[partition] for one, partition in partitions.items()}

@@ -84,9 +84,12 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def ready(self) -> bool:
-        """In the group, and every partition it has is taken over."""
-        return self._joined and all(held.writer for held in self._held.values())
+    def pending(self) -> str:
+        """Why it is not ready yet; '' in the group, with all that it has taken over."""
+        if not self._joined:
+            return "joining the group"
+        waiting = [str(source) for source, held in self._held.items() if held.writer is None]
+        return f"taking over {', '.join(waiting)}" if waiting else ""
 
     def settled(self) -> dict[Source, int]:
         """Of each partition held, the offset below which all is in the table."""

@@ -138,12 +138,13 @@ class TopicGuard:
 
     async def _wait_for_older(self, source: Source, current: Incarnation, commits: Commits) -> None:
         """A partition that was added begins when all is in the table that the others had by now: of
-        what is sent once more in this one, the first copy may still wait in them."""
+        what is sent once more in this one, the first copy may still wait in them. What an open
+        transaction holds back is not waited for: it may last, and is asked for in the table."""
         before = current.partitions_before
         if source.partition < before or not before or await commits.committed(source):
             return
         older = [replace(source, partition=number) for number in range(before)]
-        ends = {one: (await commits.bounds(one)).end for one in older}
+        ends = await commits.stable_ends(older)
         log.info("%s: new; begins when the older partitions are read up to here", source)
         while ends:
             for one, end in list(ends.items()):
