@@ -205,7 +205,7 @@ class Service:
             self._settings.least_retention_s,
         )
         self._more_metrics = of_topics.prometheus
-        guarding = topic.watch(assignment.stop, assignment.ask_ids)
+        guarding = topic.watch(assignment.stop)
         for work in (report.run(), assignment.watch(), guarding, of_topics.run()):
             _run(stack, work)
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)

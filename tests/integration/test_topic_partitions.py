@@ -121,6 +121,23 @@ async def test_what_is_sent_again_stays_one_row(
     assert duplicates.result_rows == []
 
 
+async def test_what_is_sent_again_the_moment_that_partitions_are_there_stays_one_row(
+    kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
+) -> None:
+    """From one old partition into another, before the consumer's next look at the topic."""
+    events = [event(seq=n) for n in range(30)]
+    async with new_consumer() as consumer:
+        await produce_raw(kafka_bootstrap, topic, map(message, events), partition=0)
+        await rows_arrive(clickhouse, 30)
+        await add_partitions(kafka_bootstrap, topic, 6)
+        await produce_raw(kafka_bootstrap, topic, map(message, events), partition=1)
+        last = [event(f"org-{n}", seq=n) for n in range(12)]
+        await produce(kafka_bootstrap, topic, last)
+        await rows_arrive(clickhouse, 42)
+        await wait_until(lambda: has(consumer, topic, "lag", 1, 0), 30, "all is read")
+    assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in [*events, *last])
+
+
 async def test_an_open_transaction_in_an_old_one_does_not_keep_new_ones_waiting(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
 ) -> None:

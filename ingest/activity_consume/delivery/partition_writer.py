@@ -30,6 +30,15 @@ _CLOCK_MAX_AGE_SECONDS = 30.0
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
+class TopicChangedError(Exception):
+    """Partitions were added: a copy of what is in memory may have come in another partition before,
+    and was not looked for. It is to be read once more."""
+
+
+async def _never_changes() -> bool:
+    return True
+
+
 class PartitionWriter:
     """Owns a partition from its take-over until it is lost or closed.
 
@@ -47,8 +56,11 @@ class PartitionWriter:
         settings: ConsumerSettings,
         stats: Stats,
         room: Room,
+        is_unchanged: Callable[[], Awaitable[bool]] = _never_changes,
     ) -> None:
-        """`room` is shared by all writers; each batch is given back to it."""
+        """`room` is shared by all writers; each batch is given back to it. `is_unchanged`: is the
+        topic as it was when the intake was made? Raises GapError where it is another one, and
+        KafkaError and ClickHouseError where that is not known now."""
         self.intake = intake
         self._source = intake.source
         self._store = store
@@ -57,6 +69,7 @@ class PartitionWriter:
         self._settings = settings
         self._stats = stats
         self._room = room
+        self._is_unchanged = is_unchanged
         self._has_turn = False
         self._clock = ServerClock()
         self._lease = Lease(0)
@@ -66,11 +79,11 @@ class PartitionWriter:
         self._closing = asyncio.Event()
 
     async def run(self) -> None:
-        """Write until closed. Raises PartitionLostError, and PoisonError once all before the poison
-        is written and the poison buried."""
+        """Write until closed. Raises PartitionLostError and TopicChangedError, and PoisonError once
+        all before the poison is written and the poison buried."""
         try:
             await self._write_until_closed()
-        except PoisonError:
+        except (PoisonError, TopicChangedError):
             with contextlib.suppress(KafkaError):  # without it the next owner waits a little
                 await self._release()
             raise
@@ -124,6 +137,10 @@ class PartitionWriter:
             self._room.turns.release()
 
     async def _settle(self, batch: Batch) -> None:
+        # After all of the batch was fetched, and before anything of it is written: what a producer
+        # that knows of added partitions has sent is here only if the brokers tell of them, too.
+        if not await self._patiently("what topic it is", self._is_unchanged):
+            raise TopicChangedError
         await self._patiently("dead letters", lambda: self._dead_letters.bury(batch.dead))
         singles = await self._drop_taken(batch, batch.singles)
         await self._insert(batch, [*batch.chunks, *singles])

@@ -1,6 +1,7 @@
 """The partitions this consumer has, as the group gives and takes them."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import operator
@@ -18,7 +19,7 @@ from activity_consume.batching.memory_budget import Room
 from activity_consume.batching.poison import PoisonError
 from activity_consume.dead_letter.writer import DeadLetters
 from activity_consume.delivery.offsets import Commits, PartitionLostError
-from activity_consume.delivery.partition_writer import PartitionWriter
+from activity_consume.delivery.partition_writer import PartitionWriter, TopicChangedError
 from activity_consume.delivery.resume import GapError, take_over
 from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
@@ -45,10 +46,7 @@ class _Held:
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Takes partitions over, hands records to their writers, and gives partitions back.
-
-    `consumer` and `commits` are set when the client has started, before it joins the group.
-    """
+    """Takes partitions over, hands records to their writers, and gives partitions back."""
 
     def __init__(
         self,
@@ -95,11 +93,6 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         """Of each partition held, the offset below which all is in the table."""
         writers = [held.writer for held in self._held.values() if held.writer]
         return {writer.intake.source: writer.settled for writer in writers}
-
-    def ask_ids(self) -> None:
-        """Of what the topic guard says."""
-        for writer in [held.writer for held in self._held.values() if held.writer]:
-            writer.intake.ask_born_before(self._topic.ask_born_before_ms)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka; does not wait, for there are no heartbeats meanwhile."""
@@ -246,25 +239,39 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             self.stop(StopError(f"{source}: {type(error).__name__}: {first_line(error)}"))
 
     async def _take_over_and_write(self, source: Source) -> None:
-        consumer, commits = self._client()
+        consumer, _ = self._client()
+        partition = TopicPartition(source.topic, source.partition)
+        while True:
+            writer = self._held[source].writer = await self._take_over(source)
+            consumer.seek(partition, writer.intake.next_offset)
+            consumer.resume(partition)
+            with contextlib.suppress(TopicChangedError):
+                await writer.run()
+                return
+            log.info("%s: the topic has changed: what was not written is read again", source)
+            async with self._taking:  # or what is being taken would go to the old writer
+                consumer.pause(partition)
+                self._held[source].writer = None
+                self._unreadables.forget(source)
+                self._room.give_back(writer.intake.size)
+
+    async def _take_over(self, source: Source) -> PartitionWriter:
+        _, commits = self._client()
         while True:
             try:
                 source = await self._topic.admit(source, commits, self._store)
+                told_ms = self._topic.ask_born_before_ms
                 intake = await take_over(
-                    source,
-                    commits,
-                    self._store,
-                    self._dead_letters.stops,
-                    self._settings,
+                    *(source, commits, self._store, self._dead_letters.stops, self._settings),
                     partitions=len(self._held),
                 )
-                intake.ask_born_before(self._topic.ask_born_before_ms)
+                intake.ask_born_before(told_ms)
                 break
             except (ClickHouseError, KafkaError) as error:
                 self._stats.failed(source, "cannot take over yet", error)
                 await asyncio.sleep(_RETRY_SECONDS)
         self._stats.recovered(source)
-        writer = PartitionWriter(
+        return PartitionWriter(
             intake,
             store=self._store,
             commits=commits,
@@ -272,12 +279,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             settings=self._settings,
             stats=self._stats,
             room=self._room,
+            is_unchanged=lambda: self._topic.is_unchanged(told_ms),
         )
-        self._held[source].writer = writer
-        partition = TopicPartition(source.topic, source.partition)
-        consumer.seek(partition, intake.next_offset)
-        consumer.resume(partition)
-        await writer.run()
 
     async def _give_back(self) -> None:
         """Let every writer finish within its time; then nothing of this consumer's goes on."""

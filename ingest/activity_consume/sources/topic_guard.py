@@ -79,9 +79,13 @@ class TopicGuard:
             self._incarnation = current
             return current
 
-    async def watch(self, stop: Callable[[Exception], None], changed: Callable[[], None]) -> None:
-        """Check each second, until cancelled. `changed`: there are more partitions than before."""
-        told = self.ask_born_before_ms
+    async def is_unchanged(self, told_ms: int) -> bool:
+        """`ask_born_before_ms` is what it was, by the brokers' word of now. Raises as `check`."""
+        await self.check()
+        return self.ask_born_before_ms == told_ms
+
+    async def watch(self, stop: Callable[[Exception], None]) -> None:
+        """Check each second, until cancelled."""
         while True:
             try:
                 await self.check()
@@ -90,9 +94,6 @@ class TopicGuard:
                 return
             except (KafkaError, ClickHouseError) as error:
                 log.debug("cannot look at the topic: %s", first_line(error))
-            if self.ask_born_before_ms != told:  # seen here, or by whoever else has checked
-                told = self.ask_born_before_ms
-                changed()
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def admit(self, source: Source, commits: Commits, store: EventStore) -> Source:
