@@ -22,9 +22,6 @@ from tests.support.progress import has, is_through, now
 from tests.support.record_batches import RecordBatch, record_batches
 from tests.support.wait import wait_until
 
-# The first time, Go and npm fetch and compile.
-pytestmark = pytest.mark.timeout(400)
-
 PARTITIONS = 6
 HERE = [one for one in CLIENTS if one.is_here]
 #: Any record timestamp, and kept: some are of 1970.
