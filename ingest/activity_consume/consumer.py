@@ -226,7 +226,7 @@ class Service:
     def _reason(self, assignment: Assignment, consumer: AIOKafkaConsumer | None) -> str:
         """'' when events are on their way into the table, else why they are not."""
         if self._not_ready or consumer is None:
-            return self._not_ready or "stopping"
+            return self._stats.trouble or self._not_ready or "stopping"
         if trouble := self._stats.trouble:
             return trouble
         if not consumer.partitions_for_topic(self._kafka.topic):
