@@ -192,7 +192,7 @@ class Service:
             self._settings.least_retention_s,
         )
         self._more_metrics = of_topics.prometheus
-        guarding = topic.watch(assignment.stop, assignment.lookup_ids)
+        guarding = topic.watch(assignment.stop)
         for work in (report.run(), assignment.watch(), guarding, of_topics.run()):
             _run(stack, work)
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)
@@ -216,12 +216,12 @@ class Service:
     def _reason(self, assignment: Assignment, consumer: AIOKafkaConsumer | None) -> str:
         """'' when events are on their way into the table, else why they are not."""
         if self._not_ready or consumer is None:
-            return self._not_ready or "stopping"
+            return self._stats.trouble or self._not_ready or "stopping"
         if trouble := self._stats.trouble:
             return trouble
         if not consumer.partitions_for_topic(self._kafka.topic):
             return f"topic {self._kafka.topic} does not exist; create it"
-        return "" if assignment.ready else "joining the group"
+        return assignment.pending
 
 
 def _run(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -23,6 +23,11 @@ class PartitionLostError(ConsumerError):
     """The group has given the partition away: whatever is in memory is somebody else's now."""
 
 
+class TopicChangedError(ConsumerError):
+    """Partitions were added: a copy of what is in memory may have come in another partition before,
+    and was not looked for. It is to be read once more."""
+
+
 class NoSuchStopError(ConsumerError):
     """The operator accepts poison where no consumer has stopped; the text says where one has."""
 

@@ -79,7 +79,13 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_api.request_target",
             "activity_api.server",
         ),
-        ("activity_api.queries", "activity_api.responses", "activity_api.settings"),
+        (
+            "activity_api.queries",
+            "activity_api.responses",
+            "activity_api.settings",
+            "activity_api.token_settings",
+            "activity_api.verification_key",
+        ),
         ("activity_schemas",),
     ],
     "activity_consume": [

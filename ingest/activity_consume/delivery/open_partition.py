@@ -17,8 +17,23 @@ from activity_consume.sink.clickhouse import ClickHouseSink
 _LONGEST_PAUSE_S = 1.0
 
 
-async def _as_it_is(partition: TopicPartition) -> TopicPartition:
-    return partition
+async def _never_changes() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """That a partition may be read: how the table names it, and what is known of its topic."""
+
+    partition: TopicPartition
+    #: Ids born before this (Unix milliseconds) are looked up in the table.
+    lookup_born_before_ms: int = 0
+    #: Whether all that still holds; see PartitionWriter.
+    is_unchanged: Callable[[], Awaitable[bool]] = _never_changes
+
+
+async def _as_it_is(partition: TopicPartition) -> Admission:
+    return Admission(partition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +51,28 @@ class PartitionOpener:
         partition: TopicPartition,
         offset_store: OffsetStore,
         partitions: Callable[[], int],
-        admit: Callable[[TopicPartition], Awaitable[TopicPartition]] = _as_it_is,
+        admit: Callable[[TopicPartition], Awaitable[Admission]] = _as_it_is,
     ) -> PartitionWriter:
         """A writer that goes on where the last one has ended; it does not run yet.
 
         Waits for the former owner's lease, and while Kafka or ClickHouse is away. `partitions`: how
-        many share the memory. `admit`: the partition as the table names it. Raises GapError and
-        PoisonError: it must not be read.
+        many share the memory. `admit`: says how it is to be read. Raises GapError and PoisonError:
+        it must not be read.
         """
 
         async def attempt() -> PartitionWriter:
-            admitted = await admit(partition)
+            admission = await admit(partition)
             accumulator = await resume(
-                *(admitted, offset_store, self.sink, self.dead_letters.stops, self.settings),
+                *(
+                    admission.partition,
+                    offset_store,
+                    self.sink,
+                    self.dead_letters.stops,
+                    self.settings,
+                ),
                 partitions=partitions(),
             )
+            accumulator.lookup_born_before(admission.lookup_born_before_ms)
             return PartitionWriter(
                 accumulator,
                 sink=self.sink,
@@ -59,6 +81,7 @@ class PartitionOpener:
                 settings=self.settings,
                 stats=self.stats,
                 memory=self.memory,
+                is_unchanged=admission.is_unchanged,
             )
 
         patience = Patience(partition, self.stats)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
 
@@ -15,7 +16,7 @@ from activity_consume.delivery.batch_writer import BatchWriter
 from activity_consume.delivery.lease_keeper import LeaseKeeper
 from activity_consume.delivery.offsets import OffsetStore
 from activity_consume.delivery.patience import Patience
-from activity_consume.errors import PoisonError, StopError
+from activity_consume.errors import PoisonError, StopError, TopicChangedError
 from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import ClickHouseSink
@@ -38,12 +39,16 @@ class PartitionWriter:
         settings: ConsumerSettings,
         stats: Stats,
         memory: MemoryBudget,
+        is_unchanged: Callable[[], Awaitable[bool]],
     ) -> None:
-        """`memory` is shared by all writers; each batch is given back to it."""
+        """`memory` is shared by all writers; each batch is given back to it. `is_unchanged`: is the
+        topic as it was when the accumulator was made? Raises GapError where it is another one, and
+        KafkaError and ClickHouseError where nobody can tell now."""
         self.accumulator = accumulator
         self._dead_letters = dead_letters
         self._stats = stats
         self._memory = memory
+        self._is_unchanged = is_unchanged
         self._has_turn = False
         self._closing = asyncio.Event()
         partition = accumulator.partition
@@ -64,11 +69,11 @@ class PartitionWriter:
         return self._lease.settled
 
     async def run(self) -> None:
-        """Write until closed. Raises PartitionLostError; PoisonError once all before the poison is
-        written, and the poison in the dead letters; StopError."""
+        """Write until closed. Raises PartitionLostError; TopicChangedError; PoisonError once all
+        before the poison is written, and the poison in the dead letters; StopError."""
         try:
             await self._write_until_closed()
-        except (PoisonError, StopError):
+        except (PoisonError, StopError, TopicChangedError):
             with contextlib.suppress(KafkaError):  # without it the next owner waits a little
                 await self._release()
             raise
@@ -122,6 +127,10 @@ class PartitionWriter:
             self._memory.turns.release()
 
     async def _settle(self, batch: Batch) -> None:
+        # After all of the batch was fetched, and before anything of it is written: what a producer
+        # that knows of added partitions has sent is here only if the brokers tell of them, too.
+        if not await self._patience.wait_for("what topic it is", self._is_unchanged):
+            raise TopicChangedError("partitions were added")
         await self._patience.wait_for("dead letters", lambda: self._dead_letters.write(batch.dead))
         await self._batch_writer.write(batch)
         run, poison = self.accumulator.written(batch), self.accumulator.poison

@@ -1,6 +1,7 @@
 """The partitions this consumer has, as the group gives and takes them."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,9 +10,16 @@ import aiokafka
 from aiokafka import ConsumerRebalanceListener
 
 from activity_consume.batching.accumulator import BatchAccumulator
-from activity_consume.delivery.open_partition import PartitionOpener
+from activity_consume.delivery.open_partition import Admission, PartitionOpener
 from activity_consume.delivery.partition_writer import PartitionWriter
-from activity_consume.errors import GapError, PartitionLostError, PoisonError, StopError, first_line
+from activity_consume.errors import (
+    GapError,
+    PartitionLostError,
+    PoisonError,
+    StopError,
+    TopicChangedError,
+    first_line,
+)
 from activity_consume.record import TopicPartition
 from activity_consume.sources.position_check import PositionCheck
 from activity_consume.sources.record_router import Client, RecordRouter
@@ -50,18 +58,16 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def ready(self) -> bool:
-        """In the group, and every partition it has is taken over."""
-        return self._joined and all(held.writer for held in self._held.values())
+    def pending(self) -> str:
+        """Why it is not ready yet; '' in the group, with all that it has taken over."""
+        if not self._joined:
+            return "joining the group"
+        waiting = [str(one) for one, held in self._held.items() if held.writer is None]
+        return f"taking over {', '.join(waiting)}" if waiting else ""
 
     def settled(self) -> dict[TopicPartition, int]:
         """Of each partition held, the offset below which all is in the table."""
         return {one.accumulator.partition: one.settled for one in self._writers().values()}
-
-    def lookup_ids(self) -> None:
-        """Called when the topic guard has seen partitions added."""
-        for writer in self._writers().values():
-            writer.accumulator.lookup_born_before(self._topic.lookup_born_before_ms)
 
     async def on_partitions_assigned(self, assigned: Collection[aiokafka.TopicPartition]) -> None:
         """Called by aiokafka; does not wait, for there are no heartbeats meanwhile."""
@@ -138,17 +144,28 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _write(self, partition: TopicPartition) -> None:
         consumer, offset_store = self._client()
-        writer = await self._opener.open(
-            partition,
-            offset_store,
-            lambda: len(self._held),
-            lambda one: self._topic.admit(one, offset_store, self._opener.sink),
-        )
-        writer.accumulator.lookup_born_before(self._topic.lookup_born_before_ms)
-        self._held[partition].writer = writer
-        consumer.seek(partition, writer.accumulator.next_offset)
-        consumer.resume(partition)
-        await writer.run()
+        while True:
+            writer = await self._opener.open(
+                *(partition, offset_store, lambda: len(self._held), self._admit)
+            )
+            self._held[partition].writer = writer
+            consumer.seek(partition, writer.accumulator.next_offset)
+            consumer.resume(partition)
+            with contextlib.suppress(TopicChangedError):
+                await writer.run()
+                return
+            log.info("%s: the topic has changed: what was not written is read again", partition)
+            async with self.router.taking:  # or what is being taken would go to the old writer
+                consumer.pause(partition)
+                self._held[partition].writer = None
+                self._unreadables.forget(partition)
+                self._opener.memory.give_back(writer.accumulator.size)
+
+    async def _admit(self, partition: TopicPartition) -> Admission:
+        _, offset_store = self._client()
+        admitted = await self._topic.admit(partition, offset_store, self._opener.sink)
+        told_ms = self._topic.lookup_born_before_ms
+        return Admission(admitted, told_ms, lambda: self._topic.is_unchanged(told_ms))
 
     async def _give_back(self) -> None:
         """Let every writer finish within its time; then nothing of this consumer's goes on."""

@@ -79,9 +79,14 @@ class TopicGuard:
             self._incarnation = current
             return current
 
-    async def watch(self, stop: Callable[[Exception], None], changed: Callable[[], None]) -> None:
-        """Check each second, until cancelled. `changed`: there are more partitions than before."""
-        told = self.lookup_born_before_ms
+    async def is_unchanged(self, told_ms: int) -> bool:
+        """Whether `lookup_born_before_ms` is what it was, by the brokers' word of now. Raises as
+        `check`."""
+        await self.check()
+        return self.lookup_born_before_ms == told_ms
+
+    async def watch(self, stop: Callable[[Exception], None]) -> None:
+        """Check each second, until cancelled."""
         while True:
             try:
                 await self.check()
@@ -90,9 +95,6 @@ class TopicGuard:
                 return
             except (KafkaError, ClickHouseError) as error:
                 log.debug("cannot look at the topic: %s", first_line(error))
-            if self.lookup_born_before_ms != told:  # seen here, or by whoever else has checked
-                told = self.lookup_born_before_ms
-                changed()
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def admit(
@@ -142,7 +144,8 @@ class TopicGuard:
         self, partition: TopicPartition, current: Incarnation, offset_store: KafkaOffsetStore
     ) -> None:
         """A partition that was added begins when all is in the table that the others had by now: of
-        what is sent once more in this one, the first copy may still wait in them."""
+        what is sent once more in this one, the first copy may still wait in them. What an open
+        transaction holds back is not waited for: it may last, and is asked for in the table."""
         before = current.partitions_before
         if partition.partition < before or not before or await offset_store.committed(partition):
             return
@@ -150,7 +153,7 @@ class TopicGuard:
             TopicPartition(partition.topic, number, partition.generation)
             for number in range(before)
         ]
-        ends = {one: (await offset_store.bounds(one)).end for one in older}
+        ends = await offset_store.stable_ends(older)
         log.info("%s: new; begins when the older partitions are read up to here", partition)
         while ends:
             for one, end in list(ends.items()):

@@ -102,6 +102,19 @@ async def test_added_partitions_are_seen_also_by_one_that_was_away(table: Table)
     assert later.lookup_born_before_ms == NOW_MS + 60_000
 
 
+async def test_what_was_judged_before_the_change_is_known_by_it() -> None:
+    brokers = Brokers()
+    guarding = guard(Table(OLD), brokers)
+    told = guarding.lookup_born_before_ms
+    assert await guarding.is_unchanged(told)
+    brokers.has(6)
+    assert not await guarding.is_unchanged(told)
+    assert await guarding.is_unchanged(guarding.lookup_born_before_ms)
+    brokers.answer = TopicMetadata("cluster", "other", 6)
+    with pytest.raises(GapError):
+        await guarding.is_unchanged(guarding.lookup_born_before_ms)
+
+
 async def test_a_broker_that_is_behind_changes_nothing() -> None:
     brokers = Brokers(partitions=12)
     guarding = guard(Table(OLD), brokers)
