@@ -89,8 +89,9 @@ async def test_what_only_the_engine_refuses_is_poison_too(
     async with new_consumer("first", poison_limit=20) as consumer:
         last = await consumer.ended(within=_PATIENCE)
     assert "20 messages in a row are no events, offsets 1 to 20 (the last: refused_by" in last
-    assert await ids(clickhouse) == [good[0]["id"]]
-    assert await _buried(clickhouse) == list(range(1, 21))
+    # All of the batch is looked at, but it is not settled: its good events are found there later.
+    assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in good)
+    assert await _buried(clickhouse) == list(range(1, 31))
     async with new_consumer("second", poison_limit=20) as consumer:
         assert await consumer.ended() == last
     assert (await dlq("accept", f"{topic}/0/20"))[0] == 0
