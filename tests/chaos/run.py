@@ -81,6 +81,9 @@ class Run:
         }
         programs: dict[str, tuple[str, ...]] = {"codecs": ("tests.chaos.without_codecs",)}
         programs |= {name: ("tests.chaos.unprotected", name) for name in CONTROLS}
+        # Either finds what is sent again into an added partition: the header that the emitter sets,
+        # and the question for all ids after such a change. The control is without both.
+        programs["resent"] = ("tests.chaos.unprotected", "ids_after_change")
         consumer = Consumer(
             self.stack.proxied_bootstrap,
             self.topic,
