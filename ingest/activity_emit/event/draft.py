@@ -129,9 +129,8 @@ def unpack(draft: Draft) -> RequestDraft | EventFields | ProducerRecord:
         return ProducerRecord(*draft)
     seen = RequestDraft(*draft)
     # Of drafts from another process this is so; those of our own have not passed `pack`.
-    if type(seen.method) is type(seen.path) is type(seen.root_path) is str and _are_texts(
-        seen.path_params
-    ):
+    texts = type(seen.method) is type(seen.path) is type(seen.root_path) is str
+    if texts and type(seen.status_code) is int and _are_texts(seen.path_params):
         return seen
     return RequestDraft(*_plain(draft))
 

@@ -8,7 +8,7 @@ from typing import Any
 from activity_emit.event.draft import LOST
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
-from activity_emit.middleware.exchange import Exchange
+from activity_emit.middleware.exchange import Exchange, QueueExchange
 from activity_emit.middleware.principal import PrincipalResolver, from_scope
 from activity_emit.middleware.snapshot import OpenDraft, capture
 from activity_emit.middleware.starlette import answers_outside, watch_router
@@ -53,7 +53,7 @@ class ActivityMiddleware:
         self._done = self._hand_over
         self._commit = self._stored if self.publisher.before_response else None
         self._notices = RateLimitedLogger()
-        self._router_known = False
+        self._exchange: type[Exchange] | None = None
         self._open: set[Exchange] = set()
         kinds = {"http", "websocket"} if self.settings.websockets else {"http"}
         self._kinds = frozenset(kinds if self.settings.enabled else ())
@@ -68,13 +68,12 @@ class ActivityMiddleware:
             else:
                 await self.app(scope, receive, send)
             return
+        if self._exchange is None:
+            self._look_around(scope, receive)
         if kind == "http":
-            exchange = Exchange(scope, receive, send, self._done, self._commit)
+            exchange = self._exchange(scope, receive, send, self._done, self._commit)  # type: ignore[misc]
         else:
             exchange = Connection(scope, receive, send, self._done)
-        if not self._router_known:
-            self._router_known = True
-            watch_router(scope.get("app") or self.app)
         context = scope[SCOPE_KEY] = exchange.context
         token = current.set(context)
         self._open.add(exchange)
@@ -91,16 +90,21 @@ class ActivityMiddleware:
                 owed = exchange.finish()
                 if owed is not None:
                     await owed
-            if context.routed is not None:
-                context.routed = None  # a circle, for the garbage collector
+            context.routed = None  # a circle, for the garbage collector
             self._open.discard(exchange)
+
+    def _look_around(self, scope: Scope, receive: Receive) -> None:
+        """At the first request: which server this is, and where the application's router."""
+        queue = isinstance(getattr(receive, "__self__", None), asyncio.Queue)
+        self._exchange = QueueExchange if queue else Exchange
+        watch_router(scope.get("app") or self.app)
 
     def _hand_over(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         try:
             draft = capture(exchange, self._principal, self.settings)
-            if type(draft) is OpenDraft:
+            if isinstance(draft, OpenDraft):
                 return self._hand_over_settled(draft)
-            self._publish(draft)  # type: ignore[arg-type]
+            self._publish(draft)
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._lost(error)
         return None

@@ -1,6 +1,7 @@
 """What a handler knows about its request and nobody else does."""
 
 import logging
+import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import wraps
@@ -18,6 +19,8 @@ log = logging.getLogger("activity.emit")
 SCOPE_KEY = "ingest.activity"
 
 
+NO_FACTS: Mapping[str, Any] = MappingProxyType({})
+
 Id = str | int | UUID
 
 
@@ -25,7 +28,7 @@ class ActivityContext:
     """The facts a handler adds to its request's event, from any thread or task; last one wins."""
 
     # Most requests add nothing, and pay for nothing: `_add` makes the dictionary.
-    facts: Mapping[str, Any] = MappingProxyType({})
+    facts: Mapping[str, Any] = NO_FACTS
     #: The scope that the router has seen: with the route's parameters, also where a middleware in
     #: between has copied it.
     routed: Scope | None = None
@@ -82,21 +85,24 @@ class ActivityContext:
                 self._add(name, value)
 
     def _add(self, name: str, value: Any) -> None:
-        facts = self.__dict__.setdefault("facts", {})  # in one step: threads may be two
         try:
             made = value if name == "principal" else plain_field(name, value)
             if name in _MERGED and made is not None:
                 # A new dictionary and not `update`: another thread may be reading the old one.
-                made = {**facts.get(name, {}), **made}
+                made = {**self.facts.get(name, {}), **made}
         except Exception as error:  # noqa: BLE001 - a service's own objects
             left_out(name, value, error)
             return
         if made is None:
             left_out(name, value, ValueError())
-        else:
-            facts[name] = made
+            return
+        with _lock:
+            if self.facts is NO_FACTS:
+                self.facts = {}
+            self.facts[name] = made  # type: ignore[index]
 
 
+_lock = threading.Lock()
 _MERGED = frozenset({"token_usage", "metadata"})
 _MOST_NAMES = 100
 _told: set[str] = set()

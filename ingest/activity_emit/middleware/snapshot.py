@@ -9,6 +9,7 @@ from activity_emit.event.draft import PRINCIPAL_ERROR, Draft, RequestDraft
 from activity_emit.event.fields import EventFields
 from activity_emit.event.plain import as_text
 from activity_emit.logs import RateLimitedLogger
+from activity_emit.middleware.context import NO_FACTS
 from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.principal import Principal, PrincipalResolver, from_scope
 from activity_emit.settings import EmitSettings
@@ -51,7 +52,7 @@ def capture(
     who: tuple[Any, ...] | None = None
     waiting: Awaitable[Any] | None = None
     failed: str | None = None
-    found = facts.get("principal") if facts else None
+    found = None if facts is NO_FACTS else facts.get("principal")
     # The default resolver is not called where there is nothing that it could find.
     if found is not None or resolver is not from_scope or scope.get("state") or scope.get("user"):
         try:
@@ -83,18 +84,24 @@ def capture(
     if not (exchange.ordinary and exchange.status):
         status, error_code = exchange.outcome()
         seen, noted = (*seen[:5], status, seen[6]), exchange.noted()
-    elif not (facts or traceparents or settings.query_allow or failed) and (
-        found is None and (params or mount == exchange.root_path)
+    elif (
+        facts is NO_FACTS
+        and found is failed is None
+        and traceparents is _NONE
+        and (params or mount == exchange.root_path)
+        and not settings.query_allow
     ):
         return seen
     if failed is not None:
         noted = {**noted, PRINCIPAL_ERROR: failed}
+    added = dict(facts)  # at one stroke: a thread may be adding
+    added.pop("principal", None)
     draft = (
         *seen,
         error_code,
         noted,
         who,
-        {name: fact for name, fact in facts.items() if name != "principal"} if facts else _NOTHING,
+        added,
         traceparents,
         bytes(scope.get("query_string", b"")[:8192]) if settings.query_allow else b"",
         mount,

@@ -129,7 +129,7 @@ async def test_facts(way: Callable[..., Any]) -> None:
             action=Text("execute"),
             stages_completed=numpy.int64(3),  # type: ignore[arg-type]
             total_stages=Numbered(4),
-            token_usage=MultiDict({Text("in"): numpy.int32(5), "out": Numbered(6)}),
+            token_usage=MultiDict([(Text("in"), numpy.int32(5)), ("out", Numbered(6))]),  # type: ignore[list-item]
             metadata=UserDict({Markup("a"): Text("b"), "n": Numbered(1), "l": [Org.ONE]}),
         )
         await answering(START, END)(scope, receive, send)
@@ -145,9 +145,14 @@ async def test_facts(way: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_job(way: Callable[..., Any]) -> None:
-    publisher = KafkaPublisher()
     taken: list[Draft] = []
-    publisher.publish = lambda draft, stored=None: bool(taken.append(draft)) or True  # type: ignore[method-assign, assignment, arg-type]
+
+    class Keeps(KafkaPublisher):
+        def publish(self, draft: Any, stored: Callable[[], None] | None = None) -> bool:
+            taken.append(draft)
+            return True
+
+    publisher = Keeps()
     publisher.record(
         org_id=Org.ONE, action=Text("execute"), status_code=HTTPStatus.ACCEPTED, execution_id=ID
     )

@@ -96,7 +96,8 @@ async def test_a_sync_handler_and_a_crash_without_one() -> None:
         activity.set(execution_id="x1")
         return PlainTextResponse("later", status_code=503)
 
-    app = FastAPI(exception_handlers={Exception: handler}, routes=app.routes)
+    app = FastAPI(routes=app.routes)
+    app.add_exception_handler(Exception, handler)
     await play(observe(app, publisher=publisher), "/orgs/o1/boom")
     crashed, answered = events_of(publisher)
     assert (crashed["status_code"], crashed["error_code"]) == (500, "INTERNAL_SERVER_ERROR")
