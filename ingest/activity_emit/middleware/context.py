@@ -27,11 +27,14 @@ Id = str | int | UUID
 class ActivityContext:
     """The facts a handler adds to its request's event, from any thread or task; last one wins."""
 
-    # Most requests add nothing, and pay for nothing: `_add` makes the dictionary.
-    facts: Mapping[str, Any] = NO_FACTS
-    #: The scope that the router has seen: with the route's parameters, also where a middleware in
-    #: between has copied it.
-    routed: Scope | None = None
+    __slots__ = ("facts", "routed")
+
+    def __init__(self) -> None:
+        # Most requests add nothing, and pay for nothing: `_add` makes the dictionary.
+        self.facts: Mapping[str, Any] = NO_FACTS
+        #: The scope that the router has seen: with the route's parameters, also where a middleware
+        #: in between has copied it.
+        self.routed: Scope | None = None
 
     # `Never`: the type checker refuses other names. At run time they must not cost a request.
     def set(

@@ -80,7 +80,6 @@ def capture(
         (exchange.finished_at - exchange.started) * 1000,
     )
     error_code, noted = None, _NOTHING
-    mount = "" if params else scope.get("root_path") or ""
     if not (exchange.ordinary and exchange.status):
         status, error_code = exchange.outcome()
         seen, noted = (*seen[:5], status, seen[6]), exchange.noted()
@@ -88,7 +87,7 @@ def capture(
         facts is NO_FACTS
         and found is failed is None
         and traceparents is _NONE
-        and (params or mount == exchange.root_path)
+        and (params or scope.get("root_path", "") == exchange.root_path)
         and not settings.query_allow
     ):
         return seen
@@ -104,7 +103,7 @@ def capture(
         added,
         traceparents,
         bytes(scope.get("query_string", b"")[:8192]) if settings.query_allow else b"",
-        mount,
+        "" if params else scope.get("root_path") or "",
     )
     return draft if waiting is None else OpenDraft(RequestDraft(*draft), waiting)
 
