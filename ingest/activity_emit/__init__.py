@@ -1,8 +1,8 @@
 """Emit activity events: one import, three lines. Needs pydantic and aiokafka, nothing else.
 
-from activity_emit import ActivityMiddleware, activity
+from activity_emit import activity, observe
 
-app.add_middleware(ActivityMiddleware)
+observe(app)
 ...
 activity.set(execution_id=execution.id, token_usage={"total": 421})  # in a handler
 """
@@ -10,6 +10,7 @@ activity.set(execution_id=execution.id, token_usage={"total": 421})  # in a hand
 from activity_emit.metrics import Counts, PublisherMetrics, prometheus
 from activity_emit.middleware.asgi import ActivityMiddleware
 from activity_emit.middleware.context import ActivityContext, activity
+from activity_emit.middleware.observe import observe
 from activity_emit.middleware.principal import Principal, from_scope
 from activity_emit.middleware.wsgi import ActivityWSGIMiddleware
 from activity_emit.protocol import Publisher
@@ -39,5 +40,6 @@ __all__ = [
     "SpoolSettings",
     "activity",
     "from_scope",
+    "observe",
     "prometheus",
 ]

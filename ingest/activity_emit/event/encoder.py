@@ -8,8 +8,9 @@ from activity_emit.event import redact
 from activity_emit.event.describe import describe
 from activity_emit.event.draft import RequestDraft
 from activity_emit.event.encode import EncodedEvent, EncodedTail, encode_head, encode_tail
-from activity_emit.event.fields import EventFields, as_text, clean
+from activity_emit.event.fields import EventFields, clean
 from activity_emit.event.trace import trace_id
+from activity_emit.rules import IgnoredReason
 from activity_emit.settings import EmitSettings
 
 Hook = Callable[[EventFields], EventFields]
@@ -29,8 +30,8 @@ class EventEncoder:
         self._repeats = hook is None and all(rule.sample == 1 for rule in settings.rules)
         self._tail = lru_cache(_SHAPES)(self._tail_of)
 
-    def encode(self, draft: RequestDraft | EventFields) -> EncodedEvent | None:
-        """The event; None if a rule leaves it out, or if it belongs to no org.
+    def encode(self, draft: RequestDraft | EventFields) -> EncodedEvent | IgnoredReason:
+        """The event, or why there is none.
 
         Raises whatever the hook or a service's own objects raise, ValueError for a draft that
         makes no event.
@@ -38,44 +39,50 @@ class EventEncoder:
         if isinstance(draft, RequestDraft):
             if self._repeats and not (draft.added or draft.noted or draft.query_string):
                 return self._encode_usual(draft)
-            fields = describe(draft, self._settings)
+            described = describe(draft, self._settings)
+            if isinstance(described, IgnoredReason):
+                return described
         else:
-            fields = draft
-        if fields is not None:
-            fields = clean(fields)
+            described = draft
+        fields = clean(described)
         if fields is not None and self._hook is not None:
             fields = clean(self._hook(fields))
         if fields is None:
-            return None
+            return IgnoredReason.NO_ORG
         head = encode_head(fields["timestamp_us"], fields["duration_ms"], fields.get("trace_id"))
         return EncodedEvent(head, encode_tail(fields))
 
-    def _encode_usual(self, draft: RequestDraft) -> EncodedEvent | None:
+    def _encode_usual(self, draft: RequestDraft) -> EncodedEvent | IgnoredReason:
         """Of a request that adds nothing to what equal requests are."""
         tail = self._tail(
             draft.method,
             draft.path,
             draft.root_path,
-            tuple([(name, str(value)) for name, value in draft.path_params.items()]),
+            tuple(draft.path_params.items()),
             draft.status_code,
             draft.error_code,
-            draft.principal and tuple(map(as_text, draft.principal)),
+            draft.principal,
+            draft.mount,
         )
-        if tail is None:
-            return None
+        if isinstance(tail, IgnoredReason):
+            return tail
         duration_ms = redact.duration(round(draft.duration_ms, 3))
         return EncodedEvent(
             encode_head(draft.timestamp_us, duration_ms, trace_id(draft.traceparents)), tail
         )
 
-    def _tail_of(self, method: str, path: str, root_path: str, *others: Any) -> EncodedTail | None:
-        params, status, error_code, principal = others
+    def _tail_of(
+        self, method: str, path: str, root_path: str, *others: Any
+    ) -> EncodedTail | IgnoredReason:
+        params, status, error_code, principal, mount = others
         draft = RequestDraft(
             *(0, method, path, root_path, dict(params), status, 0.0),
             error_code=error_code,
             principal=principal,
+            mount=mount,
         )
-        fields = describe(draft, self._settings)
-        if fields is not None:
-            fields = clean(fields)
-        return None if fields is None else encode_tail(fields)
+        described = describe(draft, self._settings)
+        if isinstance(described, IgnoredReason):
+            return described
+        fields = clean(described)
+        return IgnoredReason.NO_ORG if fields is None else encode_tail(fields)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from activity_emit.event.plain import as_text
 from activity_emit.middleware.types import Scope
 
 
@@ -19,7 +20,8 @@ class Principal:
     org_id: str | None = None
 
 
-PrincipalResolver = Callable[[Scope], Principal | None]
+#: Returns a Principal, a mapping or an object with its names, None; or an awaitable of these.
+PrincipalResolver = Callable[[Scope], Any]
 _NAMES = tuple(field.name for field in fields(Principal))
 
 
@@ -39,14 +41,12 @@ def from_scope(scope: Scope) -> Principal | None:
     if any(getattr(user, name, None) is not None for name in _NAMES):
         return _by_name(user)
     identity = getattr(user, "id", None) or getattr(user, "username", None)
-    return Principal(user_id=_text(identity), principal_type="user", principal_id=_text(identity))
+    return Principal(
+        user_id=as_text(identity), principal_type="user", principal_id=as_text(identity)
+    )
 
 
 def _by_name(found: Any) -> Principal:
     if isinstance(found, Mapping):
-        return Principal(**{name: _text(found.get(name)) for name in _NAMES})
-    return Principal(**{name: _text(getattr(found, name, None)) for name in _NAMES})
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+        return Principal(**{name: as_text(found.get(name)) for name in _NAMES})
+    return Principal(**{name: as_text(getattr(found, name, None)) for name in _NAMES})

@@ -1,15 +1,17 @@
 """The WSGI twin, for Flask and Django: the same settings, the same events."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from activity_emit.event.draft import LOST, Draft
+from activity_emit.event.plain import as_status
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
-from activity_emit.middleware.principal import Principal
-from activity_emit.middleware.snapshot import capture
+from activity_emit.middleware.snapshot import OpenDraft, capture
 from activity_emit.middleware.types import Message
 from activity_emit.protocol import Publisher
 from activity_emit.publisher import KafkaPublisher
@@ -20,10 +22,10 @@ StartResponse = Callable[..., Any]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-def from_environ(environ: Environ) -> Principal | None:
-    """The default: what the service put into `environ["activity.principal"]`."""
-    found = environ.get("activity.principal")
-    return found if isinstance(found, Principal) else None
+def from_environ(environ: Environ) -> Any:
+    """The default: what the service put into `environ["activity.principal"]`: a Principal, or a
+    mapping or an object with its names."""
+    return environ.get("activity.principal")
 
 
 class ActivityWSGIMiddleware:
@@ -41,7 +43,7 @@ class ActivityWSGIMiddleware:
         publisher: Publisher | None = None,
         *,
         settings: EmitSettings | None = None,
-        principal: Callable[[Environ], Principal | None] = from_environ,
+        principal: Callable[[Environ], Any] = from_environ,
     ) -> None:
         self.app = app
         self.settings = settings or EmitSettings()
@@ -57,13 +59,19 @@ class ActivityWSGIMiddleware:
         def done(exchange: Exchange) -> None:
             self._hand_over(exchange, environ)
 
-        exchange = Exchange(_scope(environ), _nothing, _nowhere, done)
+        try:
+            scope = _scope(environ)
+        except Exception as error:  # noqa: BLE001 - an environ of another kind than PEP 3333's
+            self._notices.warn("environ", "activity: no event: %s", type(error).__name__)
+            return self.app(environ, start_response)
+        exchange = Exchange(scope, _nothing, _nowhere, done)
         exchange.ordinary = False
         environ[SCOPE_KEY] = exchange.context
 
         def begin(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-            exchange.begin(int(status[:3]), pairs)
+            # What the server refuses, it refuses itself.
+            with contextlib.suppress(Exception):
+                exchange.begin(as_status(status[:3]), _pairs(headers))
             return start_response(status, headers, *exc_info)
 
         token = current.set(exchange.context)
@@ -79,9 +87,11 @@ class ActivityWSGIMiddleware:
     def _hand_over(self, exchange: Exchange, environ: Environ) -> None:
         try:
             draft = capture(exchange, lambda _: self._principal(environ), self.settings)
-            self.publisher.publish(draft)
+            self.publisher.publish(_settled(draft) if isinstance(draft, OpenDraft) else draft)
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
+            with contextlib.suppress(Exception):
+                self.publisher.publish(LOST)
 
 
 class _Body:
@@ -124,20 +134,37 @@ class _Body:
             self._exchange.finish()
 
 
+def _settled(draft: OpenDraft) -> Draft:
+    """An async `principal=` gets a loop of its own; within another one it cannot run."""
+    settled = draft.settled()
+    try:
+        return asyncio.run(settled)
+    except RuntimeError as error:
+        settled.close()
+        return draft.failed(error)
+
+
+def _pairs(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def _text(value: str) -> str:
+    """WSGI hands bytes over as Latin-1 text."""
+    return value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
 def _scope(environ: Environ) -> dict[str, Any]:
     """The request as an ASGI scope, as far as an exchange reads it."""
-    root_path = environ.get("SCRIPT_NAME", "")
-    # WSGI hands bytes over as Latin-1 text.
-    path = (root_path + environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
+    root_path = _text(environ.get("SCRIPT_NAME", ""))
     traceparent = environ.get("HTTP_TRACEPARENT")
-    headers = [(b"traceparent", traceparent.encode("latin-1"))] if traceparent else []
+    headers = [(b"traceparent", traceparent.encode("latin-1", "replace"))] if traceparent else []
     return {
         "type": "http",
         "method": environ.get("REQUEST_METHOD", "GET"),
-        "path": path,
+        "path": root_path + _text(environ.get("PATH_INFO", "")),
         "root_path": root_path,
         "headers": headers,
-        "query_string": environ.get("QUERY_STRING", "").encode("latin-1"),
+        "query_string": environ.get("QUERY_STRING", "").encode("latin-1", "replace"),
     }
 
 
