@@ -6,6 +6,7 @@ where a handler that hogs it would delay events, and a flush of events requests 
 
 import asyncio
 import contextlib
+import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -73,7 +74,12 @@ class Relay:
     def run(self) -> None:
         """Publish until `stop`. Blocks, so it wants a thread of its own."""
         with QuietClient():
-            asyncio.run(self._main())
+            # A loop that fails half-way in its making is torn down with a trace on stderr.
+            for end in socket.socketpair():
+                end.close()
+            with asyncio.Runner() as runner:
+                runner.get_loop()  # before there is a coroutine that nobody would await
+                runner.run(self._main())
 
     @property
     def idle(self) -> bool:
