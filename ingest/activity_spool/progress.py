@@ -4,8 +4,9 @@ The consumer writes it, the spools' owners read it and forget what is settled. S
 writer: SQLite's locks never make a service wait.
 """
 
-import sqlite3
 from pathlib import Path
+
+from activity_spool.sqlite import sqlite3
 
 FILE = "consumer.db"
 #: Below the spool directory; spools that wait for Kafka are beside it.
@@ -63,7 +64,7 @@ def settled_position(directory: Path, spool: str) -> int:
     0 while there is no consumer. Never waits for it.
     """
     path = directory / FILE
-    if not path.exists():
+    if sqlite3 is None or not path.exists():
         return 0
     try:
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)

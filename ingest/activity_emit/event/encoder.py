@@ -1,10 +1,11 @@
 """From a draft to an encoded event: described, cleaned, shown to the hook, written as JSON."""
 
+import sys
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from activity_emit.event import redact
+from activity_emit.event.cache import BytesCache
 from activity_emit.event.describe import describe
 from activity_emit.event.draft import RequestDraft
 from activity_emit.event.encode import EncodedEvent, EncodedTail, encode_head, encode_tail
@@ -15,8 +16,8 @@ from activity_emit.settings import EmitSettings
 
 Hook = Callable[[EventFields], EventFields]
 
-# Different requests that are remembered: some 1 KB each.
-_SHAPES = 4096
+# Of different requests that are remembered; some 2 KB each, but for clients that mean no good.
+_REMEMBERED_BYTES = 16 << 20
 
 
 class EventEncoder:
@@ -28,7 +29,9 @@ class EventEncoder:
         # To describe, clean and encode takes 20 µs, of which 14 are the same for equal requests.
         # A hook or a sample may decide otherwise each time.
         self._repeats = hook is None and all(rule.sample == 1 for rule in settings.rules)
-        self._tail = lru_cache(_SHAPES)(self._tail_of)
+        self._tails: BytesCache[tuple[Any, ...], EncodedTail | IgnoredReason] = BytesCache(
+            _REMEMBERED_BYTES
+        )
 
     def encode(self, draft: RequestDraft | EventFields) -> EncodedEvent | IgnoredReason:
         """The event, or why there is none.
@@ -54,7 +57,7 @@ class EventEncoder:
 
     def _encode_usual(self, draft: RequestDraft) -> EncodedEvent | IgnoredReason:
         """Of a request that adds nothing to what equal requests are."""
-        tail = self._tail(
+        request = (
             draft.method,
             draft.path,
             draft.root_path,
@@ -64,6 +67,11 @@ class EventEncoder:
             draft.principal,
             draft.mount,
         )
+        tail = self._tails.get(request)
+        if tail is None:
+            tail = self._tail_of(*request)
+            made = () if isinstance(tail, IgnoredReason) else (tail.key, tail.json)
+            self._tails.put(request, tail, _size(request) + _size(made))
         if isinstance(tail, IgnoredReason):
             return tail
         duration_ms = redact.duration(round(draft.duration_ms, 3))
@@ -86,3 +94,10 @@ class EventEncoder:
             return described
         fields = clean(described)
         return IgnoredReason.NO_ORG if fields is None else encode_tail(fields)
+
+
+def _size(value: Any) -> int:
+    """Bytes of texts, alone and in tuples."""
+    if isinstance(value, tuple):
+        return sum(map(_size, value)) + 8 * len(value)
+    return sys.getsizeof(value)

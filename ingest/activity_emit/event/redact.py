@@ -39,9 +39,14 @@ _ID_LENGTH, WORD_LENGTH = 256, 128
 _TEXT_LENGTH, _ITEMS, _DEPTH, _METADATA_LENGTH = 2048, 64, 6, 16_384
 
 
-@lru_cache(maxsize=1024)
 def is_secret_key(name: str) -> bool:
     """Whether a key, or a path parameter, is named like a secret."""
+    # A client may choose both how many names there are and how long they are.
+    return _is_secret(name) if len(name) <= _ID_LENGTH else _is_secret.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
     return _SECRET_KEY.search(name) is not None
 
 
@@ -56,7 +61,9 @@ def clean_text(text: str, length: int) -> str:
 
 def clean_id(value: Any, length: int = _ID_LENGTH) -> str | None:
     """An id as it is, or None: a shortened id would be another thing's."""
-    return None if value is None else _clean_id(str(value), length)
+    if value is None or not 0 < len(text := str(value)) <= length:
+        return None
+    return _clean_id(text)
 
 
 def clean_word(value: Any) -> str | None:
@@ -64,11 +71,9 @@ def clean_word(value: Any) -> str | None:
     return clean_id(value, WORD_LENGTH)
 
 
-@lru_cache(maxsize=4096)  # orgs, users and workspaces come again and again
-def _clean_id(text: str, length: int) -> str | None:
-    if not text or len(text) > length or not text.isprintable():
-        return None
-    return hide_secrets(text)
+@lru_cache(maxsize=4096)  # orgs, users and workspaces come again and again; none of them is long
+def _clean_id(text: str) -> str | None:
+    return hide_secrets(text) if text.isprintable() else None
 
 
 def hide_secrets(text: str) -> str:

@@ -15,8 +15,9 @@ from activity_emit.middleware.starlette import answers_outside, watch_router
 from activity_emit.middleware.types import ASGIApp, Message, Receive, Scope, Send
 from activity_emit.middleware.websocket import Connection
 from activity_emit.protocol import Publisher
-from activity_emit.publisher import KafkaPublisher
 from activity_emit.settings import EmitSettings
+from activity_emit.shared import begin_lifespan, end_lifespan, publisher_for, settings_or_off
+from activity_emit.waiting import Mark, in_thread
 
 _COMMIT_S = 1.0  # then the response goes out all the same
 _OUTSIDE = (
@@ -45,8 +46,8 @@ class ActivityMiddleware:
         principal: PrincipalResolver = from_scope,
     ) -> None:
         self.app = app
-        self.settings = settings or EmitSettings()
-        self.publisher = publisher or KafkaPublisher(emit=self.settings)
+        self.settings = settings_or_off(settings)
+        self.publisher = publisher or publisher_for(self.settings, self)
         self._principal = principal
         # Bound once, and not in each request.
         self._publish = self.publisher.publish
@@ -124,18 +125,13 @@ class ActivityMiddleware:
 
     async def _stored(self, exchange: Exchange) -> None:
         """Hand over, and wait until the event is on disk: the response's last byte waits, too."""
-        loop, stored = asyncio.get_running_loop(), asyncio.Event()
-
-        def tell() -> None:
-            loop.call_soon_threadsafe(stored.set)
-
         try:
             draft = capture(exchange, self._principal, self.settings)
             if isinstance(draft, OpenDraft):
                 draft = await draft.settled()
-            if self._publish(draft, tell):
-                async with asyncio.timeout(_COMMIT_S):
-                    await stored.wait()
+            stored = Mark()
+            if self._publish(draft, stored.set) and not await stored.wait_for(_COMMIT_S):
+                self._notices.warn("commit", "response sent before its event: too late")
         except Exception as error:  # noqa: BLE001 - a slow disk must not take the service down
             self._notices.warn("commit", "response sent before its event: %s", type(error).__name__)
 
@@ -153,12 +149,13 @@ class ActivityMiddleware:
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.settings.enabled:
-            self.publisher.start()
+            begin_lifespan(self.publisher)
 
         async def send_after_flush(message: Message) -> None:
             if message["type"].startswith("lifespan.shutdown"):
                 self._cut_off()
-                await asyncio.to_thread(self.publisher.stop)
+                if self.settings.enabled:
+                    await in_thread(lambda: end_lifespan(self.publisher))
             await send(message)
 
         await self.app(scope, receive, send_after_flush)

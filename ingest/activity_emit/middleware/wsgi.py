@@ -14,8 +14,8 @@ from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.snapshot import OpenDraft, capture
 from activity_emit.middleware.types import Message
 from activity_emit.protocol import Publisher
-from activity_emit.publisher import KafkaPublisher
 from activity_emit.settings import EmitSettings
+from activity_emit.shared import publisher_for, settings_or_off
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -46,8 +46,8 @@ class ActivityWSGIMiddleware:
         principal: Callable[[Environ], Any] = from_environ,
     ) -> None:
         self.app = app
-        self.settings = settings or EmitSettings()
-        self.publisher = publisher or KafkaPublisher(emit=self.settings)
+        self.settings = settings_or_off(settings)
+        self.publisher = publisher or publisher_for(self.settings, self)
         self._principal = principal
         self._notices = RateLimitedLogger()
 
