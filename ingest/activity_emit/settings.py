@@ -35,6 +35,9 @@ class EmitSettings(BaseSettings):
     compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
     websockets: bool = True  # one event per connection
     query_allow: frozenset[str] = frozenset()  # query parameters whose values may be recorded
+    # Whether a request of nobody of an org, at a path of it, is an event of it (docs/adr/0007).
+    strangers: Literal["route", "never", "path"] = "route"
+    visitors: bool = False  # a caller of another org is an event of both
     rules: tuple[Rule, ...] = DEFAULT_RULES
     collections: dict[str, str] = dict(COLLECTIONS)  # path segment -> resource type
 

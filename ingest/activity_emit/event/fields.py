@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from activity_emit.event import redact
+from activity_emit.event.jsonable import OTHER, scalar
 from activity_schemas.event import ActivityEvent
 
 #: By the names of `activity_schemas.event.ActivityEvent`, without those that are given when the
@@ -24,6 +25,13 @@ Cleaner = Callable[[Any], Any]
 
 GIVEN = frozenset({"schema_version", "id", "timestamp", "producer_id", "seq"})
 _SAYS_NOTHING = frozenset({"title", "description", "default"})
+# The texts of containers, proxies and exceptions quote other values.
+_SAY_NOTHING: tuple[Any, ...] = (
+    object.__str__,
+    BaseException.__str__,
+    KeyError.__str__,
+    OSError.__str__,
+)
 
 
 def cleaners_of(model: type[BaseModel]) -> dict[str, Cleaner]:
@@ -107,7 +115,8 @@ def clean(fields: EventFields, cleaners: Mapping[str, Cleaner] = CLEANERS) -> Ev
         cleaner = cleaners.get(name)
         if cleaner is not None and (good := cleaner(value)) is not None:
             cleaned[name] = good
-    if "org_id" not in cleaned:
+    # "[redacted]" would be an org that many share.
+    if redact.REDACTED in cleaned.get("org_id", redact.REDACTED):
         return None
     cleaned.setdefault("method", "UNKNOWN")
     for name in ("path", "action", "status_code", "duration_ms"):
@@ -130,5 +139,16 @@ def plain(fields: Mapping[str, Any]) -> EventFields:
 
 
 def as_text(value: Any) -> str | None:
-    """A value as text, None as None."""
-    return value if value is None or type(value) is str else str(value)
+    """A single value as text; None of what has none, such as an object that only has a `repr`."""
+    if value is None or type(value) is str:
+        return value
+    try:
+        found = scalar(value)
+        if found is OTHER:
+            kind = type(value)
+            if kind.__str__ in _SAY_NOTHING or hasattr(kind, "get_secret_value"):
+                return None
+            return str(value)
+    except Exception:  # noqa: BLE001 - a service's own objects
+        return None
+    return None if found is None else str(found)

@@ -17,10 +17,12 @@ SCOPE_KEY = "ingest.activity"
 class ActivityContext:
     """The facts a handler adds to its request's event, from any thread or task; last one wins."""
 
-    __slots__ = ("facts",)
+    __slots__ = ("facts", "host", "span")
 
     def __init__(self) -> None:
         self.facts: dict[str, Any] = {}
+        self.host: Any = None  # see activity_emit.middleware.host
+        self.span: tuple[bytes, str] | None = None  # see activity_emit.event.trace
 
     def set(
         self,

@@ -4,8 +4,10 @@ from typing import Any
 
 from activity_emit.event.draft import Draft
 from activity_emit.event.fields import EventFields, plain
+from activity_emit.event.trace import SPAN_ID, current_span
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.exchange import Exchange
+from activity_emit.middleware.host import settle
 from activity_emit.middleware.principal import Principal, PrincipalResolver, from_scope
 from activity_emit.settings import EmitSettings
 
@@ -19,12 +21,15 @@ def capture(exchange: Exchange, resolver: PrincipalResolver, settings: EmitSetti
     change or be unsafe later. `resolver` is asked who it was, unless the handler has told; what it
     raises is logged, and nobody was it. Does not block."""
     scope = exchange.scope
-    facts = exchange.context.facts
+    context = exchange.context
+    facts = context.facts
+    if context.host is not None:
+        settle(context)
     principal = None
     if facts and isinstance(told := facts.get("principal"), Principal):
         principal = told
     # The default resolver is not called where there is nothing that it could find.
-    elif resolver is not from_scope or scope.get("state") or scope.get("user"):
+    elif resolver is not from_scope or scope.get("state") or scope.get("user") or context.host:
         try:
             principal = resolver(scope)
         except Exception as error:  # noqa: BLE001 - a service's own code
@@ -33,12 +38,16 @@ def capture(exchange: Exchange, resolver: PrincipalResolver, settings: EmitSetti
     for name, value in scope["headers"]:
         if name == b"traceparent":
             traceparents += (value,)
+    span = context.span or current_span()
+    if span is not None:
+        traceparents = (span[0],)
+    params = scope.get("path_params") or (context.host[0] if context.host else _NOTHING)
     seen = (
         exchange.started_at // 1000,
         scope.get("method", "GET"),
         exchange.path,
         exchange.root_path,
-        scope.get("path_params") or _NOTHING,
+        params,
         exchange.status,
         (exchange.finished_at - exchange.started) * 1000,
     )
@@ -48,6 +57,8 @@ def capture(exchange: Exchange, resolver: PrincipalResolver, settings: EmitSetti
         seen, noted = (*seen[:5], status, seen[6]), exchange.noted()
     elif principal is None and not (facts or traceparents or settings.query_allow):
         return seen
+    if span is not None:
+        noted = {SPAN_ID: span[1], **noted}
     return (
         *seen,
         error_code,

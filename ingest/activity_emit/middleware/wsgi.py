@@ -5,34 +5,41 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from activity_emit.event.trace import current_span
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
-from activity_emit.middleware.principal import Principal
+from activity_emit.middleware.host import watch
+from activity_emit.middleware.principal import Principal, from_host
 from activity_emit.middleware.snapshot import capture
 from activity_emit.middleware.types import Message
+from activity_emit.middleware.visit import with_visits
 from activity_emit.protocol import Publisher
 from activity_emit.publisher import KafkaPublisher
 from activity_emit.settings import EmitSettings
 
 Environ = dict[str, Any]
+# https://wsgi.readthedocs.io/en/latest/specifications/routing_args.html
+_ROUTING_ARGS = "wsgiorg.routing_args"
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 def from_environ(environ: Environ) -> Principal | None:
-    """The default: what the service put into `environ["activity.principal"]`."""
+    """The default: what the service put into `environ["activity.principal"]`; else Django's
+    `request.user` or Flask-Login's `current_user`."""
     found = environ.get("activity.principal")
-    return found if isinstance(found, Principal) else None
+    return found if isinstance(found, Principal) else from_host(environ)
 
 
 class ActivityWSGIMiddleware:
     """`app.wsgi_app = ActivityWSGIMiddleware(app.wsgi_app)`. See ActivityMiddleware.
 
-    WSGI does not tell a route's parameters: ids come from the path's known collections, or from
-    the handler's `activity.set`. A server that drops the response before its end (the client has
-    left) closes it, which is recorded as a disconnect. There is no lifespan: the first event
-    starts the publisher, the end of the process stops it.
+    Django and Flask are asked for the route's parameters; another router may tell them in
+    `environ["wsgiorg.routing_args"]`. `principal` gets the environ (default: `from_environ`). A
+    server that drops the response before its end (the client has left) closes it, which is
+    recorded as a disconnect. There is no lifespan: the first event starts the publisher, the end of
+    the process stops it.
     """
 
     def __init__(
@@ -47,6 +54,8 @@ class ActivityWSGIMiddleware:
         self.settings = settings or EmitSettings()
         self.publisher = publisher or KafkaPublisher(emit=self.settings)
         self._principal = principal
+        self._publish = with_visits(self.publisher.publish, self.settings)
+        watch(app)
         self._notices = RateLimitedLogger()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -64,6 +73,8 @@ class ActivityWSGIMiddleware:
         def begin(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
             exchange.begin(int(status[:3]), pairs)
+            # The server iterates over the body outside of most instrumentations' spans.
+            exchange.context.span = current_span()
             return start_response(status, headers, *exc_info)
 
         token = current.set(exchange.context)
@@ -78,8 +89,10 @@ class ActivityWSGIMiddleware:
 
     def _hand_over(self, exchange: Exchange, environ: Environ) -> None:
         try:
+            if _ROUTING_ARGS in environ:
+                exchange.scope["path_params"] = environ[_ROUTING_ARGS][1]
             draft = capture(exchange, lambda _: self._principal(environ), self.settings)
-            self.publisher.publish(draft)
+            self._publish(draft)
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
 

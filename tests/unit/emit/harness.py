@@ -57,7 +57,10 @@ class Harness:
         async def send(message: Message) -> None:
             self.sent.append(message)
 
+        # As if a route had taken it, whose parameters are all of its segments.
+        params = {f"p{number}": part for number, part in enumerate(path.split("/")) if part}
         base = {"type": "http", "method": "GET", "path": path, "headers": [], "state": {}}
+        base["path_params"] = params
         await self.app({**base, **scope}, receive, send)
 
     def events(self) -> list[dict[str, Any]]:
