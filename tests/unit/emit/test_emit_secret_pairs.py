@@ -14,7 +14,7 @@ HEX = "0123456789abcdef"
 BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7"
 
 #: By its name. Whatever is under it is hidden.
-NAMES = """
+_NAMES = """
 password user_password userPassword USER_PASSWORD user-password UserPassword passwd db_passwd pwd
 PGPASSWORD dbpass_password passphrase passcode password2 old_password newPassword password_hash
 secret clientSecret client-secret CLIENT_SECRET secretKey webhook_secret secret_value secrets
@@ -28,7 +28,8 @@ sessionId sessionid PHPSESSID credentials credential db_credentials jwt user_jwt
 otp pin_code cvv cvc card_number connection_string connectionString recovery_codes security_answer
 reset_url smtp_pass seed_phrase
 pаssword ｐａｓｓｗｏｒｄ pásswörd sеcret tokеn
-""".split()
+"""
+NAMES = _NAMES.split()
 
 #: By its look. Whatever it is called.
 VALUES = [
@@ -89,6 +90,20 @@ VALUES = [
     f"pass\x00word={S}",
 ]
 
+_FINE = """
+token_budget tokenBudget TOKEN_BUDGET token-budget token_id token_type token_count token_limit
+token_usage tokens max_tokens prompt_tokens total_tokens prompt_token tokenizer tokenization
+tokens_used cookie_consent cookieConsent cookie_policy cookie_banner_version password_policy
+password_strength password_changed_at passwordUpdatedAt password_expires_at secretary secretariat
+secret_name secret_version secret_arn api_key_id apiKeyName api_key_count access_key_id key_id
+key keys keyboard keyword public_key primary_key partition_key sort_key idempotency_key cache_key
+object_key foreign_key author authored_by authority authorized authorizer authorization_status
+auth_method auth_provider oauth_provider session session_count session_duration passenger passport
+boarding_pass passed pass_rate bypass compass signature_status signed_by design assigned
+credential_type jwt_issuer api_version basic plan bearing monkey spinner pinned shipping
+pagination description certificate_expires_at token_symbol token_expires_at
+"""
+
 GOOD: list[tuple[str, Any]] = [
     *(("plan", text) for text in ("Basic subscription", "basic", "Basic", "Bearer instruments")),
     *(("note", text) for text in ("basic features included", "the bearer of this letter")),
@@ -113,22 +128,7 @@ GOOD: list[tuple[str, Any]] = [
     *((key, 1.5) for key in ("token_price", "signature", "cookie")),
     ("token", {"prompt": 7, "completion": 3}),
     ("password", None),
-    *(
-        (key, "fine")
-        for key in """
-token_budget tokenBudget TOKEN_BUDGET token-budget token_id token_type token_count token_limit
-token_usage tokens max_tokens prompt_tokens total_tokens prompt_token tokenizer tokenization
-tokens_used cookie_consent cookieConsent cookie_policy cookie_banner_version password_policy
-password_strength password_changed_at passwordUpdatedAt password_expires_at secretary secretariat
-secret_name secret_version secret_arn api_key_id apiKeyName api_key_count access_key_id key_id
-key keys keyboard keyword public_key primary_key partition_key sort_key idempotency_key cache_key
-object_key foreign_key author authored_by authority authorized authorizer authorization_status
-auth_method auth_provider oauth_provider session session_count session_duration passenger passport
-boarding_pass passed pass_rate bypass compass signature_status signed_by design assigned
-credential_type jwt_issuer api_version basic plan bearing monkey spinner pinned shipping
-pagination description certificate_expires_at token_symbol token_expires_at
-""".split()
-    ),
+    *((key, "fine") for key in _FINE.split()),
 ]
 
 
