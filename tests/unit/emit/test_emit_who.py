@@ -1,5 +1,6 @@
 """Who did it, and where, as the frameworks know it: nothing is configured."""
 
+import asyncio
 import json
 from collections import deque
 from typing import Any
@@ -27,7 +28,12 @@ def events(publisher: Any) -> list[dict[str, Any]]:
 
 
 async def get_(app: Any, path: str = PATH, **scope: Any) -> None:
+    asked: list[bool] = []
+
     async def receive() -> dict[str, Any]:
+        if asked:
+            await asyncio.Event().wait()  # the client stays
+        asked.append(True)
         return {"type": "http.request", "body": b""}
 
     async def send(message: Any) -> None:
