@@ -10,7 +10,7 @@ class PublisherMetrics:
     """Events, if not said otherwise. `accepted` = all others that end an event + those waiting."""
 
     accepted: int = 0  # taken over from requests
-    ignored: int = 0  # for whatever reason: the sum of the three `ignored_`
+    ignored: int = 0  # for whatever reason: the sum of all `ignored_`
     published: int = 0  # acknowledged by Kafka
     dropped: int = 0  # the queue was full: lost, and a gap in seq
     spool_full: int = 0  # the spool was at its cap: lost, and a gap in seq
@@ -21,6 +21,7 @@ class PublisherMetrics:
     spooled: int = 0  # bytes waiting in the spool now
     ignored_rule: int = 0  # a rule says so
     ignored_sample: int = 0  # a rule's share leaves it out
+    ignored_stranger: int = 0  # at a path of an org, by nobody of it, see ADR 0007
     ignored_no_org: int = 0  # belongs to no org
     principal_errors: int = 0  # `principal=` has raised, or told nothing: recorded without it
 

@@ -59,6 +59,7 @@ class IgnoredReason(StrEnum):
 
     RULE = "rule"  # a rule says `ignore`
     SAMPLE = "sample"  # a rule's `sample`
+    STRANGER = "stranger"  # its path names an org, and nothing says that it is this org's event
     NO_ORG = "no_org"  # neither its path, its principal nor its handler tells an org
 
 

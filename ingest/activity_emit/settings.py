@@ -41,6 +41,11 @@ class EmitSettings(BaseSettings):
     """Whether a websocket connection is an event."""
     query_allow: frozenset[str] = frozenset()
     """Query parameters whose values may be recorded, as a JSON list."""
+    strangers: Literal["route", "never", "path"] = "route"
+    """Whether a request of nobody of an org, at a path of it, is an event of it: where a route took
+    it, never, or always (docs/adr/0007)."""
+    visitors: bool = False
+    """Whether a caller of another org is an event of both orgs."""
     rules: tuple[Rule, ...] = DEFAULT_RULES
     """Which requests are recorded, and as which action and resource: a JSON list."""
     collections: dict[str, str] = dict(COLLECTIONS)

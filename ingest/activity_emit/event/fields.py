@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from activity_emit.event import redact
+from activity_emit.event.jsonable import members
 from activity_emit.event.plain import as_counts, as_number, as_text, exact, is_small
 from activity_emit.logs import RateLimitedLogger
 from activity_schemas.event import ActivityEvent
@@ -27,6 +28,7 @@ Cleaner = Callable[[Any], Any]
 GIVEN = frozenset({"schema_version", "id", "timestamp", "producer_id", "seq"})
 _notices = RateLimitedLogger()
 _SAYS_NOTHING = frozenset({"title", "description", "default"})
+_MOST_COUNTS = 1000  # names of `token_usage` that are read
 
 
 def cleaners_of(model: type[BaseModel]) -> dict[str, Cleaner]:
@@ -110,7 +112,8 @@ def clean(fields: EventFields, cleaners: Mapping[str, Cleaner] = CLEANERS) -> Ev
         cleaner = cleaners.get(name)
         if cleaner is not None and (good := cleaner(value)) is not None:
             cleaned[name] = good
-    if "org_id" not in cleaned:
+    # "[redacted]" would be an org that many share.
+    if redact.REDACTED in cleaned.get("org_id", redact.REDACTED):
         return None
     cleaned.setdefault("method", "UNKNOWN")
     for name in ("path", "action", "status_code", "duration_ms"):
@@ -147,9 +150,10 @@ def plain_field(name: str, value: Any) -> Any:
     if value is None:
         return None
     if name == "token_usage":
-        return CLEANERS[name](as_counts(value))
+        found = members(value, _MOST_COUNTS)  # also of a client library's object
+        return CLEANERS[name](as_counts(found))
     if name in _NESTED:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) and members(value, 1) is None:
             raise TypeError("no mapping")
         return exact(CLEANERS[name](value)) if is_small(value) else {"truncated": True}
     return as_number(value) if name in _NUMBERS else as_text(value)

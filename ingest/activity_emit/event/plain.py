@@ -9,25 +9,35 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
+from activity_emit.event.jsonable import OTHER, scalar
+
 #: Names of `token_usage` that are read, and values in `metadata` that are looked at.
 _ITEMS, _MOST_VALUES, _DEPTH = 1000, 10_000, 8
+# The texts of containers, proxies and exceptions quote other values.
+_SAY_NOTHING: tuple[Any, ...] = (
+    object.__str__,
+    BaseException.__str__,
+    KeyError.__str__,
+    OSError.__str__,
+)
 _LEAVES = (str, bytes, int, float, type(None))
 
 
 def as_text(value: Any) -> str | None:
-    """A value as text, None as None. An enum of texts or numbers is its value.
+    """A single value as text, an enum as its value. None for None, and for what has no text of its
+    own, such as an object that only has a `repr`.
 
     Raises whatever the value raises when it is asked for its text.
     """
     if value is None or type(value) is str:
         return value
-    if isinstance(value, str):  # also `class K(str, Enum)`, whose `str` is "K.A"
-        return str.__str__(value)
-    if isinstance(value, (bytes, bytearray)):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int.__repr__(value)
-    return str.__str__(str(value))
+    found = scalar(value)
+    if found is OTHER:
+        kind = type(value)
+        if kind.__str__ in _SAY_NOTHING or hasattr(kind, "get_secret_value"):
+            return None
+        return str.__str__(str(value))
+    return None if found is None else str(found)
 
 
 def as_number(value: Any) -> int | None:

@@ -9,10 +9,12 @@ from activity_emit.event.draft import LOST
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange, QueueExchange
+from activity_emit.middleware.host import watch
 from activity_emit.middleware.principal import PrincipalResolver, from_scope
 from activity_emit.middleware.snapshot import OpenDraft, capture
 from activity_emit.middleware.starlette import answers_outside, watch_router
 from activity_emit.middleware.types import ASGIApp, Message, Receive, Scope, Send
+from activity_emit.middleware.visit import with_visits
 from activity_emit.middleware.websocket import Connection
 from activity_emit.protocol import Publisher
 from activity_emit.settings import EmitSettings
@@ -50,9 +52,10 @@ class ActivityMiddleware:
         self.publisher = publisher or publisher_for(self.settings, self)
         self._principal = principal
         # Bound once, and not in each request.
-        self._publish = self.publisher.publish
+        self._publish = with_visits(self.publisher.publish, self.settings)
         self._done = self._hand_over
         self._commit = self._stored if self.publisher.before_response else None
+        watch(app)
         self._notices = RateLimitedLogger()
         self._exchange: type[Exchange] | None = None
         self._open: set[Exchange] = set()

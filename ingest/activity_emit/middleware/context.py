@@ -27,7 +27,7 @@ Id = str | int | UUID
 class ActivityContext:
     """The facts a handler adds to its request's event, from any thread or task; last one wins."""
 
-    __slots__ = ("facts", "routed")
+    __slots__ = ("facts", "host", "routed", "span")
 
     def __init__(self) -> None:
         # Most requests add nothing, and pay for nothing: `_add` makes the dictionary.
@@ -35,6 +35,8 @@ class ActivityContext:
         #: The scope that the router has seen: with the route's parameters, also where a middleware
         #: in between has copied it.
         self.routed: Scope | None = None
+        self.host: Any = None  # see activity_emit.middleware.host
+        self.span: tuple[bytes, str] | None = None  # see activity_emit.event.trace
 
     # `Never`: the type checker refuses other names. At run time they must not cost a request.
     def set(

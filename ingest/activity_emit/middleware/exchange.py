@@ -58,7 +58,7 @@ class Exchange:
         # As its `__init__` does, without the call.
         context = self.context = _new(ActivityContext)
         context.facts = NO_FACTS
-        context.routed = None
+        context.routed = context.host = context.span = None
         self.finished = False
         self._receive, self._send, self._done = receive, send, done
         self.status = 0

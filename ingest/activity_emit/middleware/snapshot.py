@@ -8,9 +8,11 @@ from typing import Any
 from activity_emit.event.draft import PRINCIPAL_ERROR, Draft, RequestDraft
 from activity_emit.event.fields import EventFields
 from activity_emit.event.plain import as_text
+from activity_emit.event.trace import SPAN_ID, current_span
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import NO_FACTS
 from activity_emit.middleware.exchange import Exchange
+from activity_emit.middleware.host import settle
 from activity_emit.middleware.principal import Principal, PrincipalResolver, from_scope
 from activity_emit.settings import EmitSettings
 
@@ -40,7 +42,7 @@ class OpenDraft:
         return tuple(self.draft._replace(noted={**self.draft.noted, PRINCIPAL_ERROR: name}))
 
 
-def capture(
+def capture(  # noqa: PLR0912 - on the path of every request: no calls
     exchange: Exchange, resolver: PrincipalResolver, settings: EmitSettings
 ) -> Draft | OpenDraft:
     """A `RequestDraft`'s fields: what the request's own thread has to read off, because it may
@@ -49,12 +51,16 @@ def capture(
     context = exchange.context
     scope = context.routed or exchange.scope
     facts = context.facts
+    if context.host is not None:
+        settle(context)
+    host = context.host
     who: tuple[Any, ...] | None = None
     waiting: Awaitable[Any] | None = None
     failed: str | None = None
     found = None if facts is NO_FACTS else facts.get("principal")
     # The default resolver is not called where there is nothing that it could find.
-    if found is not None or resolver is not from_scope or scope.get("state") or scope.get("user"):
+    told = found is not None or resolver is not from_scope
+    if told or scope.get("state") or scope.get("user") or host:
         try:
             if found is None:
                 found = resolver(scope)
@@ -65,11 +71,15 @@ def capture(
                     who = as_tuple(found)
         except Exception as error:  # noqa: BLE001 - a service's own code
             failed = _failed(error)
-    traceparents = _NONE
-    for name, value in scope["headers"]:
-        if name == b"traceparent":
-            traceparents += (value,)
-    params = scope.get("path_params") or _NOTHING
+    span = context.span or current_span()
+    if span is not None:
+        traceparents: tuple[bytes, ...] = (span[0],)
+    else:
+        traceparents = _NONE
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                traceparents += (value,)
+    params = scope.get("path_params") or (host[0] if host else _NOTHING)
     seen = (
         exchange.started_at // 1000,
         scope.get("method", "GET"),
@@ -91,8 +101,8 @@ def capture(
         and not settings.query_allow
     ):
         return seen
-    if failed is not None:
-        noted = {**noted, PRINCIPAL_ERROR: failed}
+    if failed is not None or span is not None:
+        noted = {**noted, **_also_noted(failed, span)}
     added = dict(facts)  # at one stroke: a thread may be adding
     added.pop("principal", None)
     draft = (
@@ -122,6 +132,15 @@ def as_tuple(found: Any) -> tuple[Any, ...] | None:
     if found and not isinstance(found, Principal) and not any(values):
         raise TypeError(f"a {type(found).__name__} without the names of a Principal")
     return tuple([value if type(value) is str else as_text(value) for value in values])
+
+
+def _also_noted(failed: str | None, span: tuple[bytes, str] | None) -> EventFields:
+    noted: EventFields = {}
+    if failed is not None:
+        noted[PRINCIPAL_ERROR] = failed
+    if span is not None:
+        noted[SPAN_ID] = span[1]
+    return noted
 
 
 def _failed(error: BaseException) -> str:

@@ -8,33 +8,42 @@ from typing import Any
 
 from activity_emit.event.draft import LOST, Draft
 from activity_emit.event.plain import as_status
+from activity_emit.event.trace import current_span
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
+from activity_emit.middleware.host import watch
+from activity_emit.middleware.principal import from_host
 from activity_emit.middleware.snapshot import OpenDraft, capture
 from activity_emit.middleware.types import Message
+from activity_emit.middleware.visit import with_visits
 from activity_emit.protocol import Publisher
 from activity_emit.settings import EmitSettings
 from activity_emit.shared import publisher_for, settings_or_off
 
 Environ = dict[str, Any]
+# https://wsgi.readthedocs.io/en/latest/specifications/routing_args.html
+_ROUTING_ARGS = "wsgiorg.routing_args"
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 def from_environ(environ: Environ) -> Any:
-    """The default: what the service put into `environ["activity.principal"]`: a Principal, or a
-    mapping or an object with its names."""
-    return environ.get("activity.principal")
+    """The default: what the service put into `environ["activity.principal"]`, a Principal, or a
+    mapping or an object with its names; else Django's `request.user` or Flask-Login's
+    `current_user`."""
+    found = environ.get("activity.principal")
+    return from_host(environ) if found is None else found
 
 
 class ActivityWSGIMiddleware:
     """`app.wsgi_app = ActivityWSGIMiddleware(app.wsgi_app)`. See ActivityMiddleware.
 
-    WSGI does not tell a route's parameters: ids come from the path's known collections, or from
-    the handler's `activity.set`. A server that drops the response before its end (the client has
-    left) closes it, which is recorded as a disconnect. There is no lifespan: the first event
-    starts the publisher, the end of the process stops it.
+    Django and Flask are asked for the route's parameters; another router may tell them in
+    `environ["wsgiorg.routing_args"]`. `principal` gets the environ (default: `from_environ`). A
+    server that drops the response before its end (the client has left) closes it, which is
+    recorded as a disconnect. There is no lifespan: the first event starts the publisher, the end of
+    the process stops it.
     """
 
     def __init__(
@@ -49,6 +58,8 @@ class ActivityWSGIMiddleware:
         self.settings = settings_or_off(settings)
         self.publisher = publisher or publisher_for(self.settings, self)
         self._principal = principal
+        self._publish = with_visits(self.publisher.publish, self.settings)
+        watch(app)
         self._notices = RateLimitedLogger()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -72,6 +83,8 @@ class ActivityWSGIMiddleware:
             # What the server refuses, it refuses itself.
             with contextlib.suppress(Exception):
                 exchange.begin(as_status(status[:3]), _pairs(headers))
+            # The server iterates over the body outside of most instrumentations' spans.
+            exchange.context.span = current_span()
             return start_response(status, headers, *exc_info)
 
         token = current.set(exchange.context)
@@ -86,12 +99,15 @@ class ActivityWSGIMiddleware:
 
     def _hand_over(self, exchange: Exchange, environ: Environ) -> None:
         try:
+            if _ROUTING_ARGS in environ:
+                with contextlib.suppress(Exception):  # another thing under that name
+                    exchange.scope["path_params"] = dict(environ[_ROUTING_ARGS][1])
             draft = capture(exchange, lambda _: self._principal(environ), self.settings)
-            self.publisher.publish(_settled(draft) if isinstance(draft, OpenDraft) else draft)
+            self._publish(_settled(draft) if isinstance(draft, OpenDraft) else draft)
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
             with contextlib.suppress(Exception):
-                self.publisher.publish(LOST)
+                self._publish(LOST)
 
 
 class _Body:

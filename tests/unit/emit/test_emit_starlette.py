@@ -246,7 +246,12 @@ async def test_health_checks_below_a_prefix(path: str, root_path: str, recorded:
 
 async def test_an_org_is_not_cut_off_by_a_prefix_that_looks_like_its_beginning() -> None:
     publisher = Collected()
-    app = observe(Starlette(), publisher=publisher)
+    app = observe(FastAPI(), publisher=publisher)
+
+    @app.get("/orgs/{org_id}/apps/{app_id}")
+    async def read() -> None:
+        """Nothing to tell."""
+
     await play(app, "/orgs/acme/apps/a1", root_path="/o")
     (event,) = events_of(publisher)
     assert (event["org_id"], event["app_id"]) == ("acme", "a1")

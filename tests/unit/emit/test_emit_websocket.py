@@ -29,6 +29,7 @@ async def event_of(
             raise refuses
 
     scope = {"type": "websocket", "path": "/orgs/o1", "headers": [], "state": {}}
+    scope["path_params"] = {"org_id": "o1"}
     with contextlib.suppress(ValueError, OSError, RuntimeError):
         await ActivityMiddleware(app, publisher)(scope, receive, send)
     (record,) = built(deque(publisher.drafts))

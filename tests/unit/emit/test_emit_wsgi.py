@@ -82,7 +82,8 @@ def test_one_request_is_one_event_with_the_handlers_facts() -> None:
 
 def test_error_code_and_stream() -> None:
     publisher = Collected()
-    call(answering("404 Not Found", [b'{"error":', b' "GONE"}']), publisher)
+    route: dict[str, Any] = {"wsgiorg.routing_args": ((), {"org_id": "o1", "app_id": "a1"})}
+    call(answering("404 Not Found", [b'{"error":', b' "GONE"}']), publisher, **route)
     (event,) = publisher.events()
     assert (event["status_code"], event["error_code"]) == (404, "GONE")
     assert event["metadata"]["response_bytes"] == 17
