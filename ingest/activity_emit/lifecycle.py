@@ -29,6 +29,11 @@ def watch(publisher: Publisher) -> None:
     _all.add(publisher)
 
 
+def watched() -> list[Publisher]:
+    """Those that live now."""
+    return list(_all)
+
+
 def expect() -> None:
     """A publisher has started in this process."""
     if os.getpid() in _expected_in:

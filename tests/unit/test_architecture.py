@@ -45,13 +45,16 @@ FORBIDDEN = [
 #: and itself, never what stands above. Names on one line share a floor, where no circle may be.
 LAYERS: dict[str, list[tuple[str, ...]]] = {
     "activity_emit": [
+        ("activity_emit.testing",),  # for the tests of a service
         ("activity_emit",),  # what a service imports
-        ("activity_emit.middleware",),
+        ("activity_emit.middleware", "activity_emit.exposition"),
+        ("activity_emit.shared",),
         ("activity_emit.publisher", "activity_emit.protocol"),
         ("activity_emit.forwarder",),
         ("activity_emit.assembly",),
         ("activity_emit.delivery",),
         ("activity_emit.event",),
+        ("activity_emit.interception",),
         ("activity_emit.settings",),
         (
             "activity_emit.rules",

@@ -25,6 +25,8 @@ def _texts(params: Mapping[str, Any]) -> dict[str, str]:
 
 def describe(seen: RequestDraft, settings: EmitSettings) -> EventFields | None:
     """The event's fields, not cleaned yet; None if a rule leaves the request out."""
+    if seen.added.get("ignore"):  # the route's own word
+        return None
     rule = first_match(settings.rules, seen.method, seen.path)
     if rule is not None and rule.ignore:
         return None

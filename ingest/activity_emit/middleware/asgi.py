@@ -5,6 +5,7 @@ import asyncio
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange
+from activity_emit.middleware.facts import FactsResolver, resolve_facts
 from activity_emit.middleware.principal import PrincipalResolver, from_scope
 from activity_emit.middleware.snapshot import capture
 from activity_emit.middleware.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +22,9 @@ class ActivityMiddleware:
 
     `app.add_middleware(ActivityMiddleware)` is all a service needs; add it last, so that it stands
     outside of the others. `principal`: how to find out who called, from the ASGI scope, after the
-    application has run (default: `request.state.principal`, then `request.user`).
+    application has run (default: `request.state.principal`, then `request.user`). `facts`: what
+    else this application's requests have in common, see FactsResolver; also heard where this stands
+    in a mounted application, inside of another one.
     Whatever goes wrong here is logged and never reaches the request.
     """
 
@@ -32,11 +35,13 @@ class ActivityMiddleware:
         *,
         settings: EmitSettings | None = None,
         principal: PrincipalResolver = from_scope,
+        facts: FactsResolver | None = None,
     ) -> None:
         self.app = app
         self.settings = settings or EmitSettings()
         self.publisher = publisher or KafkaPublisher(emit=self.settings)
         self._principal = principal
+        self._facts = facts
         # Bound once, and not in each request.
         self._publish = self.publisher.publish
         self._done = self._hand_over
@@ -51,6 +56,8 @@ class ActivityMiddleware:
         kind = scope["type"]
         # A second middleware further in, say of a mounted application, leaves it to the first.
         if kind not in self._kinds or SCOPE_KEY in scope:
+            if self._facts is not None and SCOPE_KEY in scope:
+                scope[SCOPE_KEY].resolvers += ((self._facts, scope),)
             if kind == "lifespan":
                 await self._lifespan(scope, receive, send)
             else:
@@ -61,6 +68,8 @@ class ActivityMiddleware:
         else:
             exchange = Connection(scope, receive, send, self._done)
         context = scope[SCOPE_KEY] = exchange.context
+        if self._facts is not None:
+            context.resolvers = ((self._facts, scope),)
         token = current.set(context)
         self._open.add(exchange)
         try:
@@ -76,6 +85,8 @@ class ActivityMiddleware:
 
     def _hand_over(self, exchange: Exchange) -> None:
         try:
+            if exchange.context.resolvers:
+                resolve_facts(exchange.context)
             self._publish(capture(exchange, self._principal, self.settings))
         except Exception as error:  # noqa: BLE001 - the observed request never pays
             self._notices.warn("hand over", "activity event lost: %s", type(error).__name__)
@@ -88,6 +99,8 @@ class ActivityMiddleware:
             loop.call_soon_threadsafe(stored.set)
 
         try:
+            if exchange.context.resolvers:
+                resolve_facts(exchange.context)
             draft = capture(exchange, self._principal, self.settings)
             if self._publish(draft, tell):
                 async with asyncio.timeout(_COMMIT_S):

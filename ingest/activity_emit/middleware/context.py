@@ -17,10 +17,12 @@ SCOPE_KEY = "ingest.activity"
 class ActivityContext:
     """The facts a handler adds to its request's event, from any thread or task; last one wins."""
 
-    __slots__ = ("facts",)
+    __slots__ = ("facts", "resolvers")
 
     def __init__(self) -> None:
         self.facts: dict[str, Any] = {}
+        #: Who tells more facts, and about what: (resolver, scope or environ).
+        self.resolvers: tuple[tuple[Any, Any], ...] = ()
 
     def set(
         self,
@@ -84,6 +86,3 @@ class CurrentActivity(ActivityContext):
         """The context of an ASGI scope (`request.scope`), where a ContextVar does not reach."""
         found = scope.get(SCOPE_KEY)
         return found if isinstance(found, ActivityContext) else ActivityContext()
-
-
-activity = CurrentActivity()

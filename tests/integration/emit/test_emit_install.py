@@ -100,5 +100,6 @@ async def test_it_asks_for_nothing_else_and_is_typed(installed: Path) -> None:
     assert names - {"pip", "setuptools", "activity-emit"} == asked | theirs
     [packages] = installed.parents[1].glob("lib/python*/site-packages")
     ours = {one.name for one in packages.glob("activity_*") if not one.name.endswith(".dist-info")}
-    assert ours == {"activity_emit", "activity_kafka", "activity_schemas", "activity_spool"}
+    emitted = {"activity_emit", "activity_kafka", "activity_schemas", "activity_spool"}
+    assert ours == {*emitted, "activity_pytest"}
     assert all((packages / name / "py.typed").exists() for name in ours)
