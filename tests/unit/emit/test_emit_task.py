@@ -131,7 +131,7 @@ def test_celery(recorded_activity: RecordedEvents) -> None:
     app = Celery("service")
     app.conf.task_always_eager = True
 
-    @app.task(bind=True, name="reports.build")
+    @app.task(bind=True, name="reports.build")  # type: ignore[untyped-decorator]
     @activity.task("reports.build")
     def build(self: Any, org_id: str) -> str:
         activity.set(execution_id=self.request.id)

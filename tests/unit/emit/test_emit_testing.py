@@ -15,7 +15,6 @@ from fastapi.testclient import TestClient
 from flask import Flask, Response
 
 from activity_emit import (
-    ActivityEvent,
     ActivityMiddleware,
     ActivityWSGIMiddleware,
     EmitSettings,
