@@ -43,11 +43,21 @@ def expect() -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.Finalize(None, _at_exit, exitpriority=100)
+    # Celery's end by `os._exit`, one second after this signal.
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(
+            _at_celery_exit, weak=False, dispatch_uid="activity_emit"
+        )
 
 
 def _at_exit() -> None:
     for publisher in list(_all):
         publisher.stop()
+
+
+def _at_celery_exit(**_: object) -> None:
+    _at_exit()
 
 
 def _after_fork() -> None:

@@ -214,3 +214,5 @@ async def test_each_request_is_one_event_and_nobody_is_left(
     for producer, found in numbers.items():
         assert sorted(found) == list(range(len(found))), producer
     assert host.left == []
+    # A server logs what a lifespan raises, and goes on.
+    assert "RuntimeError" not in (host.directory / "log").read_text()
