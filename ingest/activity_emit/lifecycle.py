@@ -34,6 +34,11 @@ def watch(publisher: Publisher) -> None:
     _all.add(publisher)
 
 
+def watched() -> list[Publisher]:
+    """Those that live now."""
+    return list(_all)
+
+
 def expect() -> None:
     """A publisher has started in this process."""
     if os.getpid() in _expected_in:
@@ -43,6 +48,12 @@ def expect() -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.Finalize(None, _at_exit, exitpriority=100)
+    # Celery's end by `os._exit`, one second after this signal.
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(
+            _at_celery_exit, weak=False, dispatch_uid="activity_emit"
+        )
 
 
 def notice_fork() -> None:
@@ -65,6 +76,10 @@ def _try(work: Callable[[], None]) -> None:
         work()
     except Exception as error:  # noqa: BLE001 - the process ends as it would without us
         warn("activity publisher: %s: %s", type(error).__name__, error)
+
+
+def _at_celery_exit(**_: object) -> None:
+    _at_exit()
 
 
 def _after_fork() -> None:

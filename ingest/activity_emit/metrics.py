@@ -19,6 +19,7 @@ class PublisherMetrics:
     spool_errors: int = 0  # flushes the disk refused; they went the way through memory
     queued: int = 0  # waiting in memory now
     spooled: int = 0  # bytes waiting in the spool now
+    ignored_handler: int = 0  # `activity.ignore`
     ignored_rule: int = 0  # a rule says so
     ignored_sample: int = 0  # a rule's share leaves it out
     ignored_stranger: int = 0  # at a path of an org, by nobody of it, see ADR 0007

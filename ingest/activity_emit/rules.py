@@ -57,6 +57,7 @@ DEFAULT_RULES: tuple[Rule, ...] = (
 class IgnoredReason(StrEnum):
     """Why a request is no event."""
 
+    HANDLER = "handler"  # the handler or its route says so: `activity.ignore`
     RULE = "rule"  # a rule says `ignore`
     SAMPLE = "sample"  # a rule's `sample`
     STRANGER = "stranger"  # its path names an org, and nothing says that it is this org's event

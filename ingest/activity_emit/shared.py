@@ -75,6 +75,23 @@ def publisher_for(settings: EmitSettings, user: object) -> Publisher:
     return publisher
 
 
+class _Process:
+    """The user of a publisher that is none of a middleware's."""
+
+
+_process = _Process()
+_of_process: list[Publisher] = []
+
+
+def shared_publisher() -> Publisher:
+    """The publisher of tasks, and of whatever else has none of its own: of the environment, as it
+    is at the first call, and shared with the middlewares. Never raises, like above."""
+    with _lock:
+        if not _of_process:
+            _of_process.append(publisher_for(settings_or_off(None), _process))
+        return _of_process[0]
+
+
 def begin_lifespan(publisher: Publisher) -> None:
     """An application starts. Never raises."""
     _count(_lifespans, publisher, 1)

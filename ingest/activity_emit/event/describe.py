@@ -29,6 +29,8 @@ _ORG = re.compile(r"(?i)(org|organi[sz]ation|tenant)s?([-_]?(id|slug|name))?")
 
 def describe(seen: RequestDraft, settings: EmitSettings) -> EventFields | IgnoredReason:
     """The event's fields, not cleaned yet; or why there is none."""
+    if seen.added.get("ignore"):
+        return IgnoredReason.HANDLER
     below = without_prefix(seen.path, seen.root_path)
     mounted = without_prefix(seen.path, seen.mount)
     rule = first_match(settings.rules, seen.method, seen.path, below, mounted)

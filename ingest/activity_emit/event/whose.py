@@ -75,6 +75,8 @@ def visit_of(draft: tuple[Any, ...], settings: EmitSettings) -> tuple[Any, ...] 
     if len(draft) < _SHORT or draft[9] is None or not draft[9][5]:
         return None
     seen = RequestDraft(*draft)
+    if seen.added.get("ignore"):
+        return None
     params = {as_text(name) or "": as_text(value) or "" for name, value in seen.path_params.items()}
     below = without_prefix(seen.path, seen.root_path)
     place = resolve(below, params, routed=bool(params), collections=settings.collections)

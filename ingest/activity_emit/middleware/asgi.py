@@ -9,6 +9,7 @@ from activity_emit.event.draft import LOST
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import SCOPE_KEY, current
 from activity_emit.middleware.exchange import Exchange, QueueExchange
+from activity_emit.middleware.facts import FactsResolver, resolve_facts
 from activity_emit.middleware.host import watch
 from activity_emit.middleware.principal import PrincipalResolver, from_scope
 from activity_emit.middleware.snapshot import OpenDraft, capture
@@ -35,8 +36,10 @@ class ActivityMiddleware:
     `app = ActivityMiddleware(app)`. (`app.add_middleware(ActivityMiddleware)`, last, works too, but
     does not see what the application's own handler of `Exception` answers.) `principal`: how to
     find out who called, from the ASGI scope, after the application has run; sync or async; returns
-    a Principal, a mapping or object with its names, or None (default: `request.state.principal`,
-    then `request.user`). Whatever goes wrong here is logged and never reaches the request.
+    a Principal, a mapping or object with its names, or None (default: see `from_scope`). `facts`:
+    what else this application's requests have in common, see FactsResolver; also heard where this
+    stands in a mounted application, inside of another one. Whatever goes wrong here is logged and
+    never reaches the request.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class ActivityMiddleware:
         *,
         settings: EmitSettings | None = None,
         principal: PrincipalResolver = from_scope,
+        facts: FactsResolver | None = None,
     ) -> None:
         self.app = app
         self.settings = settings_or_off(settings)
         self.publisher = publisher or publisher_for(self.settings, self)
         self._principal = principal
+        self._facts = facts
         # Bound once, and not in each request.
         self._publish = with_visits(self.publisher.publish, self.settings)
         self._done = self._hand_over
@@ -67,6 +72,8 @@ class ActivityMiddleware:
         kind = scope["type"]
         # A second middleware further in, say of a mounted application, leaves it to the first.
         if kind not in self._kinds or SCOPE_KEY in scope:
+            if self._facts is not None and SCOPE_KEY in scope:
+                scope[SCOPE_KEY].resolvers += ((self._facts, scope),)
             if kind == "lifespan":
                 await self._lifespan(scope, receive, send)
             else:
@@ -79,6 +86,8 @@ class ActivityMiddleware:
         else:
             exchange = Connection(scope, receive, send, self._done)
         context = scope[SCOPE_KEY] = exchange.context
+        if self._facts is not None:
+            context.resolvers = ((self._facts, scope),)
         token = current.set(context)
         self._open.add(exchange)
         try:
@@ -95,6 +104,8 @@ class ActivityMiddleware:
                 if owed is not None:
                     await owed
             context.routed = None  # a circle, for the garbage collector
+            if context.resolvers:
+                context.resolvers = ()
             self._open.discard(exchange)
 
     def _look_around(self, scope: Scope, receive: Receive) -> None:
@@ -105,6 +116,8 @@ class ActivityMiddleware:
 
     def _hand_over(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
         try:
+            if exchange.context.resolvers:
+                resolve_facts(exchange.context)
             draft = capture(exchange, self._principal, self.settings)
             if isinstance(draft, OpenDraft):
                 return self._hand_over_settled(draft)
@@ -129,6 +142,8 @@ class ActivityMiddleware:
     async def _stored(self, exchange: Exchange) -> None:
         """Hand over, and wait until the event is on disk: the response's last byte waits, too."""
         try:
+            if exchange.context.resolvers:
+                resolve_facts(exchange.context)
             draft = capture(exchange, self._principal, self.settings)
             if isinstance(draft, OpenDraft):
                 draft = await draft.settled()

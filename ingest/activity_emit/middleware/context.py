@@ -27,7 +27,7 @@ Id = str | int | UUID
 class ActivityContext:
     """The facts a handler adds to its request's event, from any thread or task; last one wins."""
 
-    __slots__ = ("facts", "host", "routed", "span")
+    __slots__ = ("facts", "host", "resolvers", "routed", "span")
 
     def __init__(self) -> None:
         # Most requests add nothing, and pay for nothing: `_add` makes the dictionary.
@@ -37,6 +37,8 @@ class ActivityContext:
         self.routed: Scope | None = None
         self.host: Any = None  # see activity_emit.middleware.host
         self.span: tuple[bytes, str] | None = None  # see activity_emit.event.trace
+        #: Who tells more facts, and about what: (resolver, scope or environ).
+        self.resolvers: tuple[tuple[Any, Any], ...] = ()
 
     # `Never`: the type checker refuses other names. At run time they must not cost a request.
     def set(
@@ -91,7 +93,7 @@ class ActivityContext:
 
     def _add(self, name: str, value: Any) -> None:
         try:
-            made = value if name == "principal" else plain_field(name, value)
+            made = value if name in _AS_THEY_ARE else plain_field(name, value)
             if name in _MERGED and made is not None:
                 # A new dictionary and not `update`: another thread may be reading the old one.
                 made = {**self.facts.get(name, {}), **made}
@@ -107,7 +109,17 @@ class ActivityContext:
             self.facts[name] = made  # type: ignore[index]
 
 
+def add_facts(context: ActivityContext, facts: Mapping[str, Any]) -> None:
+    """Facts by the names of `set`, and `ignore`. Raises whatever `facts` raises, if it is no
+    mapping of names."""
+    others = dict(facts)
+    if others.pop("ignore", False):
+        context._add("ignore", True)
+    context.set(**others)
+
+
 _lock = threading.Lock()
+_AS_THEY_ARE = frozenset({"principal", "ignore"})
 _MERGED = frozenset({"token_usage", "metadata"})
 _MOST_NAMES = 100
 _told: set[str] = set()
@@ -146,6 +158,3 @@ class CurrentActivity(ActivityContext):
         """The context of an ASGI scope (`request.scope`), where a ContextVar does not reach."""
         found = scope.get(SCOPE_KEY) if isinstance(scope, Mapping) else None
         return found if isinstance(found, ActivityContext) else ActivityContext()
-
-
-activity = CurrentActivity()

@@ -59,6 +59,7 @@ class Exchange:
         context = self.context = _new(ActivityContext)
         context.facts = NO_FACTS
         context.routed = context.host = context.span = None
+        context.resolvers = ()
         self.finished = False
         self._receive, self._send, self._done = receive, send, done
         self.status = 0

@@ -19,7 +19,7 @@ from activity_emit.settings import EmitSettings
 _notices = RateLimitedLogger()
 _NOTHING: EventFields = {}
 _NONE: tuple[bytes, ...] = ()
-_NAMES = tuple(field.name for field in fields(Principal))
+PRINCIPAL_NAMES = tuple(field.name for field in fields(Principal))
 
 
 @dataclass(slots=True)
@@ -126,9 +126,9 @@ def as_tuple(found: Any) -> tuple[Any, ...] | None:
     if found is None:
         return None
     if isinstance(found, Mapping):
-        values = [found.get(name) for name in _NAMES]
+        values = [found.get(name) for name in PRINCIPAL_NAMES]
     else:
-        values = [getattr(found, name, None) for name in _NAMES]
+        values = [getattr(found, name, None) for name in PRINCIPAL_NAMES]
     if found and not isinstance(found, Principal) and not any(values):
         raise TypeError(f"a {type(found).__name__} without the names of a Principal")
     return tuple([value if type(value) is str else as_text(value) for value in values])

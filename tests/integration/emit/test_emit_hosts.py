@@ -1,231 +1,218 @@
-"""Hosts of every kind: other loops, forks that nobody announces, frozen applications, Windows."""
+"""Every host of docs/emit.md, real ones: each request is one event, and SIGTERM loses none."""
 
 import asyncio
+import contextlib
 import json
 import os
-import subprocess
 import sys
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
-from activity_emit.forwarder.interpreter import MARK
-from tests.integration.emit.harness import DEADLINE_S, environment, spooled, until
+from activity_deploy.kafka.topics import Topic, create, delete
+from activity_deploy.process.ports import free_ports
+from activity_deploy.process.process import Process
+from tests.integration.emit.apps import BASE
+from tests.integration.emit.harness import topic_reader
+from tests.support.wait import wait_until
+
+APP = "tests.integration.emit.apps:app"
+BIN = Path(sys.executable).parent
+REQUESTS = 40  # for each life of a host
+TOGETHER = 8
+STOP_S = 25.0
 
 
-async def run(program: str, *arguments: str, **variables: str) -> tuple[str, str]:
-    """What it prints and what it has to log; it has to end well."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", program, *arguments),
-        env={**environment(), "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, errors = await asyncio.wait_for(process.communicate(), 2 * DEADLINE_S)
-    assert process.returncode == 0, errors.decode()
-    return out.decode(), errors.decode()
+@dataclass(slots=True)
+class Host:
+    """`command`: after `python -m`, or a program beside Python. `framework`: see apps.py."""
+
+    name: str
+    framework: str
+    command: str
+    reloads: bool = False
+    port: int = 0
+    topic: str = ""
+    directory: Path = Path()
+    sent: list[str] = field(default_factory=list)  # paths
+    left: list[int] = field(default_factory=list)  # processes, after the end
+    events: list[dict[str, Any]] = field(default_factory=list)
+    failed: BaseException | None = None
+
+    def arguments(self) -> list[str]:
+        """The whole command."""
+        words = self.command.format(port=self.port, app=APP, watched=self.directory).split()
+        program = BIN / words[0]
+        return [str(program), *words[1:]] if words[0] == "uwsgi" else [sys.executable, "-m", *words]
 
 
-def events(directory: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in spooled(directory) or []]
+def hosts() -> list[Host]:
+    uvicorn = "uvicorn --no-access-log --port {port} {app}"
+    gunicorn = "gunicorn --bind 127.0.0.1:{port} --graceful-timeout 20 {app}"
+    hypercorn = "hypercorn --bind 127.0.0.1:{port} {app}"
+    granian = "granian --log-level warning --port {port} {app}"
+    uwsgi = "uwsgi --http-socket 127.0.0.1:{port} --master --need-app --die-on-term --module {app}"
+    return [
+        Host("uvicorn workers", "fastapi", f"{uvicorn} --workers 2"),
+        Host("uvicorn reload", "fastapi", f"{uvicorn} --reload --reload-dir {{watched}}", True),
+        Host("gunicorn sync", "flask", f"{gunicorn} --workers 2"),
+        Host("gunicorn gthread", "flask", f"{gunicorn} --worker-class gthread --threads 4"),
+        Host("gunicorn gevent", "flask", f"{gunicorn} --worker-class gevent --workers 2"),
+        Host("gunicorn preload", "django", f"{gunicorn} --preload --workers 2"),
+        Host("gunicorn uvicorn", "fastapi", f"{gunicorn} -k uvicorn.workers.UvicornWorker"),
+        Host("hypercorn asyncio", "fastapi", f"{hypercorn} --workers 2"),
+        Host("hypercorn trio", "fastapi", f"{hypercorn} --worker-class trio"),
+        Host("granian asgi", "fastapi", f"{granian} --interface asgi --workers 2"),
+        Host("granian wsgi", "flask", f"{granian} --interface wsgi"),
+        Host("uwsgi", "flask", f"{uwsgi} --processes 2 --enable-threads"),
+        Host("uwsgi lazy", "django", f"{uwsgi} --processes 2 --enable-threads --lazy-apps"),
+    ]
 
 
-TRIO = """
-import trio
-from activity_emit import ActivityMiddleware
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"ok"})
-
-async def main():
-    sent = []
-
-    async def send(message):
-        sent.append(message["type"])
-
-    async def receive():
-        return {"type": "http.request"}
-
-    service = ActivityMiddleware(app)
-    scope = {"type": "http", "method": "GET", "path": "/orgs/o1/apps/a1", "headers": []}
-    await service(scope, receive, send)
-    await service({"type": "lifespan"}, receive, send)
-    print(sent[-2:])
-
-trio.run(main)
-"""
+def processes_of(topic: str) -> list[int]:
+    """All that were started with this topic in their environment, our grandchildren among them."""
+    mark = f"ACTIVITY_KAFKA_TOPIC={topic}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
 
 
-@pytest.mark.parametrize("before_response", ["false", "true"])
-async def test_under_trio_requests_are_served_and_recorded(
-    tmp_path: Path, before_response: str
+async def ask(host: Host, life: int) -> None:
+    """`REQUESTS` requests, each on a connection of its own, so that all workers get some."""
+    turn = asyncio.Semaphore(TOGETHER)
+    limits = httpx.Limits(max_keepalive_connections=0)
+    url = f"http://127.0.0.1:{host.port}"
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
+
+        async def one(number: int) -> None:
+            path = f"{BASE}/a{life}-{number}/execute"
+            async with turn:
+                answer = await client.post(path)
+            assert answer.status_code == 200
+            host.sent.append(path)
+
+        await asyncio.gather(*(one(number) for number in range(REQUESTS)))
+
+
+async def serves(host: Host, process: Process, life: str = "") -> None:
+    """Until it answers, and with another `life` in its header than the one before."""
+
+    async def answers() -> bool:
+        assert process.running, process.ended()
+        with contextlib.suppress(httpx.HTTPError):
+            async with httpx.AsyncClient(timeout=5) as client:
+                answer = await client.get(f"http://127.0.0.1:{host.port}/healthz")  # and no event
+            return answer.status_code == 404 and not (life and str(server_of(host)) == life)
+        return False
+
+    await wait_until(answers, 60, f"{host.name} answers")
+
+
+def server_of(host: Host) -> set[int]:
+    """The host's processes but for forwarders, by which a reload shows."""
+    found = set()
+    for pid in processes_of(host.topic):
+        with contextlib.suppress(OSError):
+            if b"activity_emit.forwarder" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
+    return found
+
+
+async def live(host: Host, bootstrap: str) -> None:
+    """Start, requests, SIGTERM at once after the last answer; then what is in Kafka."""
+    host.directory.mkdir()
+    (host.directory / "watched.py").write_text("")
+    environment = {
+        "EMIT_APP": host.framework,
+        "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "ACTIVITY_KAFKA_TOPIC": host.topic,
+        "ACTIVITY_SPOOL_DIR": str(host.directory / "spool"),
+        "ACTIVITY_EMIT_STOP_TIMEOUT_S": "15",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    process = Process(host.name, host.arguments(), host.directory / "log", environment)
+    await process.start()
+    try:
+        await serves(host, process)
+        await ask(host, 1)
+        if host.reloads:
+            before = server_of(host)
+            (host.directory / "watched.py").write_text("changed = True\n")
+            await wait_until(lambda: server_of(host) - before, 30, f"{host.name} begins anew")
+            await wait_until(lambda: before - server_of(host), 30, f"{host.name} ends the old one")
+            await serves(host, process)
+            await ask(host, 2)
+    finally:
+        await process.stop(STOP_S)
+        with contextlib.suppress(AssertionError):
+            await wait_until(lambda: not processes_of(host.topic), 15, f"{host.name} leaves nobody")
+        host.left = processes_of(host.topic)
+        for pid in host.left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+    host.events = [json.loads(value) for value in await everything(bootstrap, host.topic)]
+
+
+async def everything(bootstrap: str, topic: str) -> list[bytes]:
+    """What is in the topic now; nobody is left who could send more."""
+    values: list[bytes] = []
+    async with topic_reader(bootstrap, topic) as consumer, asyncio.timeout(30):
+        ends = await consumer.end_offsets(consumer.assignment())
+        while len(values) < sum(ends.values()):
+            values.append((await consumer.getone()).value or b"")
+    return values
+
+
+@pytest.fixture(scope="module")
+async def lived(
+    kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Host]]:
+    """Three at the same time: most of it is waiting for servers to start and end."""
+    found = hosts()
+    directory = tmp_path_factory.mktemp("hosts")
+    for host, port in zip(found, free_ports(len(found)), strict=True):
+        host.port, host.topic = port, f"hosts-{uuid.uuid4().hex[:8]}"
+        host.directory = directory / host.name.replace(" ", "-")
+    await create(kafka_bootstrap, [Topic(host.topic, 1) for host in found])
+    turn = asyncio.Semaphore(3)
+
+    async def one(host: Host) -> None:
+        async with turn:
+            try:
+                await live(host, kafka_bootstrap)
+            except (Exception, AssertionError) as error:  # noqa: BLE001 - told by the host's own test
+                host.failed = error
+
+    await asyncio.gather(*map(one, found))
+    yield {host.name: host for host in found}
+    await delete(kafka_bootstrap, [host.topic for host in found])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", [host.name for host in hosts()])
+async def test_each_request_is_one_event_and_nobody_is_left(
+    lived: dict[str, Host], name: str
 ) -> None:
-    out, errors = await run(
-        TRIO,
-        ACTIVITY_SPOOL_DIR=str(tmp_path),
-        ACTIVITY_SPOOL_BEFORE_RESPONSE=before_response,
-    )
-    assert out.strip() == "['http.response.body', 'lifespan.shutdown.complete']"
-    assert "response sent before its event" not in errors
-    assert [event["path"] for event in events(tmp_path)] == ["/orgs/o1/apps/a1"]
-
-
-# How uWSGI forks: without Python's hooks.
-C_FORK = """
-import ctypes, os, sys
-from activity_emit import KafkaPublisher
-publisher = KafkaPublisher()
-if sys.argv[1] == "started":
-    publisher.start()
-libc = ctypes.PyDLL(None)
-children = []
-for number in range(2):
-    child = libc.fork()
-    if child == 0:
-        publisher.record(org_id="o1", action="create", path=f"/{number}")
-        publisher.stop(10)
-        os._exit(0)
-    children.append(child)
-for child in children:
-    assert os.waitpid(child, 0)[1] == 0
-publisher.record(org_id="o1", action="create", path="/parent")
-publisher.stop(10)
-"""
-
-
-@pytest.mark.parametrize("worker", ["process", "thread"])
-@pytest.mark.parametrize("begun", ["started", "made"])
-async def test_a_fork_that_python_does_not_know_of_is_noticed(
-    tmp_path: Path, worker: str, begun: str
-) -> None:
-    await run(C_FORK, begun, ACTIVITY_SPOOL_DIR=str(tmp_path), ACTIVITY_EMIT_WORKER=worker)
-    found = events(tmp_path)
-    assert sorted(str(event["path"]) for event in found) == ["/0", "/1", "/parent"]
-    assert len({event["producer_id"] for event in found}) == 3
-
-
-# The forwarder has the events of a process that ends like this before it has even begun itself.
-SHORT = """
-import os, time
-from activity_emit import KafkaPublisher
-publisher = KafkaPublisher()
-for number in range(5):
-    if os.fork() == 0:
-        publisher.record(org_id="o1", action="create", path=f"/{number}")
-        time.sleep(0.5)
-        os._exit(0)
-for _ in range(5):
-    os.wait()
-"""
-
-
-async def test_a_child_that_ends_at_once_loses_nothing(tmp_path: Path) -> None:
-    await run(SHORT, ACTIVITY_SPOOL_DIR=str(tmp_path))
-    await until(lambda: len(events(tmp_path)) == 5)
-    assert len({event["producer_id"] for event in events(tmp_path)}) == 5
-
-
-FROZEN = """
-import os, sys
-with open(os.environ["STARTS"], "a") as file:
-    file.write("x")
-{before}
-from activity_emit import KafkaPublisher
-with KafkaPublisher() as publisher:
-    publisher.record(org_id="o1", action="create")
-"""
-
-
-@pytest.mark.parametrize("before", ["sys.frozen = True", "sys.executable = os.environ['ITSELF']"])
-async def test_an_application_that_is_its_own_interpreter_is_not_started_without_end(
-    tmp_path: Path, before: str
-) -> None:
-    program = FROZEN.format(before=before)
-    (tmp_path / "app.py").write_text(program)
-    itself = tmp_path / "python-app"  # whatever it is called with, it is the application
-    itself.write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path}/app.py\n")
-    itself.chmod(0o700)
-    starts = tmp_path / "starts"
-    await run(
-        program,
-        STARTS=str(starts),
-        ITSELF=str(itself),
-        ACTIVITY_SPOOL_DIR=str(tmp_path / "spool"),
-    )
-    assert len(starts.read_text()) <= 2
-    assert MARK not in os.environ
-    assert len(events(tmp_path / "spool")) == 1
-
-
-# What Windows' Python does not have. Not run here: Windows itself, and its file system.
-WINDOWS = """
-import asyncio, functools, os, select, signal, socket, subprocess, sys, threading
-socket.socketpair = functools.partial(socket.socketpair, socket.AF_UNIX)
-for module, names in {
-    os: "register_at_fork fork forkpty memfd_create geteuid getuid sched_yield nice killpg waitid",
-    socket: "AF_UNIX SOCK_SEQPACKET send_fds recv_fds",
-    select: "poll", signal: "SIGKILL SIGSTOP SIGCONT SIGHUP",
-}.items():
-    for name in names.split():
-        delattr(module, name)
-for name in ("fcntl", "pwd", "grp", "resource", "termios"):
-    sys.modules[name] = None
-from activity_emit import KafkaPublisher
-with KafkaPublisher() as publisher:
-    publisher.record(org_id="o1", action="create")
-print(publisher.metrics().accepted, publisher.metrics().left)
-"""
-
-
-@pytest.mark.parametrize("worker", ["process", "thread"])
-async def test_what_windows_lacks_is_not_needed(tmp_path: Path, worker: str) -> None:
-    out, errors = await run(
-        WINDOWS,
-        ACTIVITY_SPOOL_DIR=str(tmp_path),
-        ACTIVITY_EMIT_WORKER=worker,
-        ACTIVITY_EMIT_STOP_TIMEOUT_S="1",
-    )
-    # Without file locks there is no spool, and without a broker the event is counted as lost.
-    assert out.split() == ["1", "1"], errors
-    assert "Traceback" not in errors
-
-
-APPS = """
-import os, subprocess, time, warnings
-warnings.simplefilter("ignore")
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
-from activity_emit import ActivityMiddleware
-
-def made(backend):
-    app = Starlette(routes=[Route("/orgs/{org_id}", lambda request: PlainTextResponse("ok"))])
-    service = ActivityMiddleware(app)
-    return service, TestClient(service, backend=backend)
-
-apps = [made(backend) for backend in ("asyncio", "trio") * 6]
-assert len({id(app.publisher) for app, _ in apps}) == 1
-for _, client in apps:
-    client.__enter__()
-    began = time.perf_counter()
-    client.__exit__()
-    print(time.perf_counter() - began)
-for _, client in apps:
-    assert client.get("/orgs/o1").status_code == 200
-for _, client in apps:
-    with client:
-        assert client.get("/orgs/o1").status_code == 200
-assert apps[0][0].publisher.forwarder_pid is None
-"""
-
-
-async def test_test_clients_share_a_publisher_and_leave_at_once(tmp_path: Path) -> None:
-    out, _ = await run(APPS, ACTIVITY_SPOOL_DIR=str(tmp_path))
-    leaving = sorted(map(float, out.split()))
-    assert leaving[len(leaving) // 2] < 0.3
-    assert len(events(tmp_path)) == 24
+    host = lived[name]
+    if host.failed is not None:
+        raise host.failed
+    assert len(host.sent) == REQUESTS * (1 + host.reloads)
+    assert sorted(event["path"] for event in host.events) == sorted(host.sent)
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for event in host.events:
+        assert (event["org_id"], event["execution_id"]) == ("o1", "x1")
+        numbers[event["producer_id"]].append(event["seq"])
+    for producer, found in numbers.items():
+        assert sorted(found) == list(range(len(found))), producer
+    assert host.left == []
+    # A server logs what a lifespan raises, and goes on.
+    assert "RuntimeError" not in (host.directory / "log").read_text()
