@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta starlette-suite
+.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,22 @@ vegeta: setup
 	@mkdir -p .state/bench-query/bin
 	@command -v go >/dev/null || { echo "activity: this benchmark needs Go to build its load generator" >&2; exit 1; }
 	@test -x .state/bench-query/bin/vegeta || GOBIN=$(CURDIR)/.state/bench-query/bin go install github.com/tsenart/vegeta/v12@v12.12.0
+
+# The programs of the tests with foreign Kafka clients: made once, with the versions and hashes of their lock files.
+FOREIGN := tests/integration/foreign
+
+foreign-franz: .state/foreign/franz
+.state/foreign/franz: $(wildcard $(FOREIGN)/franz/*)
+	@mkdir -p $(@D)
+	@cd $(FOREIGN)/franz && go build -mod=readonly -o $(CURDIR)/$@ .
+	@touch $@
+
+foreign-kafkajs: .state/foreign/kafkajs/send.mjs
+.state/foreign/kafkajs/send.mjs: $(wildcard $(FOREIGN)/kafkajs/*)
+	@mkdir -p $(@D)
+	@cp $(FOREIGN)/kafkajs/*.json $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@cp $(FOREIGN)/kafkajs/send.mjs $@
 
 bench-freshness: jars vegeta ## from a request's answer to the API's list, at half of the maximum load
 	@$(BIN)/python -m tests.bench.freshness

@@ -12,10 +12,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from pydantic import ValidationError
 
+from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
 from activity_kafka.dead_letters import dead_letter_producer
-from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 # Until Kafka is said to be away, or to have no such topic.
 _PATIENCE_MS = 10_000
@@ -68,6 +70,8 @@ async def _kafka() -> AsyncIterator[dict[str, Any]]:
     settings = KafkaSettings()
     try:
         security = KafkaSecuritySettings().client_options()
+    except ValidationError:
+        raise  # the command explains it, variable by variable
     except (OSError, ValueError) as error:
         raise UserError(f"the settings ACTIVITY_KAFKA_...: {first_line(error)}") from None
     try:

@@ -17,8 +17,8 @@ from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from pydantic import ValidationError
 
+from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import first_line
-from activity_kafka.settings import ClickHouseSettings
 
 DIRECTORY = Path(__file__).parent / "migrations"
 

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsError as UnreadableError
 
 from activity_api import settings as api
-from activity_consume.settings import ConsumerSettings
+from activity_consume.settings import ClickHouseSettings, ConsumerSettings
 from activity_deploy.local.settings import LocalSettings
 from activity_emit.settings import EmitSettings
 from activity_kafka import settings as shared
@@ -29,7 +29,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         shared.KafkaSettings,
         shared.KafkaSecuritySettings,
         shared.TransportSettings,
-        shared.ClickHouseSettings,
+        ClickHouseSettings,
     ),
     "Emitter": (EmitSettings,),
     "Spool": (SpoolSettings,),

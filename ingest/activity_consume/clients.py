@@ -8,9 +8,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.settings import ConsumerSettings
+from activity_consume.errors import StopError
+from activity_consume.settings import ClickHouseSettings, ConsumerSettings
 from activity_kafka.dead_letters import dead_letter_producer
-from activity_kafka.settings import ClickHouseSettings, KafkaSettings
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 # Whoever looks beside the group may hold everything up meanwhile.
 _LOG_TIMEOUT_MS = 5000
@@ -75,3 +76,12 @@ class Clients:
             await client.close()
             raise
         return client
+
+
+def security_options() -> dict[str, Any]:
+    """How to prove who we are to Kafka, from the environment. Raises StopError for a certificate
+    that cannot be read."""
+    try:
+        return KafkaSecuritySettings().client_options()
+    except OSError as error:
+        raise StopError(f"ACTIVITY_KAFKA_SSL_*FILE: {error}") from error

@@ -11,53 +11,48 @@ from typing import Any, TypeVar
 
 import uvicorn
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.clients import Clients
-from activity_consume.dead_letter.writer import DeadLetters
-from activity_consume.delivery.incarnations import Incarnations
-from activity_consume.delivery.offsets import Commits
+from activity_consume.batching.memory_budget import MemoryBudget
+from activity_consume.brokers.kafka_log import KafkaLog
+from activity_consume.brokers.topic_metadata import describe
+from activity_consume.clients import Clients, security_options
+from activity_consume.dead_letter.writer import DeadLetterWriter
+from activity_consume.delivery.offsets import KafkaOffsetStore
+from activity_consume.delivery.open_partition import PartitionOpener
+from activity_consume.errors import StopError, first_line
 from activity_consume.health import Part
 from activity_consume.metrics import Stats
 from activity_consume.probes import Probes
-from activity_consume.settings import ConsumerSettings
-from activity_consume.sink.clickhouse import EventStore, first_line
-from activity_consume.sink.watermark import ProgressReport
-from activity_consume.sources.client import Hooks
-from activity_consume.sources.kafka import Assignment, StopError
-from activity_consume.sources.kafka_log import KafkaLog
+from activity_consume.retry import keep_trying
+from activity_consume.settings import ClickHouseSettings, ConsumerSettings
+from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_consume.sink.incarnations import Incarnations
+from activity_consume.sink.watermark import WatermarkReporter
+from activity_consume.sources.assignment import Assignment
+from activity_consume.sources.group_consumer import Hooks
 from activity_consume.sources.spool import Spools
 from activity_consume.sources.subscriber import Isolation, Pages, build, pages_app
 from activity_consume.sources.topic_guard import TopicGuard
-from activity_consume.sources.topic_metadata import describe
 from activity_consume.sources.topic_settings import TopicSettingsWatch
-from activity_kafka.settings import (
-    ClickHouseSettings,
-    KafkaSecuritySettings,
-    KafkaSettings,
-    TransportSettings,
-)
+from activity_kafka.settings import KafkaSettings, TransportSettings
 from activity_spool.progress import DIRECTORY
 from activity_spool.settings import SpoolSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_RETRY_SECONDS = 1.0
-
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What the service is made of; the fault tests take one protection out of one of them."""
 
-    store: type[EventStore] = EventStore
-    commits: type[Commits] = Commits
-    dead_letters: type[DeadLetters] = DeadLetters
+    sink: type[ClickHouseSink] = ClickHouseSink
+    offset_store: type[KafkaOffsetStore] = KafkaOffsetStore
+    dead_letters: type[DeadLetterWriter] = DeadLetterWriter
     isolation_level: Isolation = "read_committed"
     topic: type[TopicGuard] = TopicGuard
-    progress: type[ProgressReport] = ProgressReport
+    watermark: type[WatermarkReporter] = WatermarkReporter
 
 
 class Service:
@@ -68,9 +63,9 @@ class Service:
         kafka: KafkaSettings,
         clickhouse: ClickHouseSettings,
         settings: ConsumerSettings,
-        parts: Parts | None = None,
+        components: Components | None = None,
     ) -> None:
-        self._parts = parts or Parts()
+        self._components = components or Components()
         self._security = security_options()
         self._clients = Clients(kafka, clickhouse, settings, self._security)
         self._kafka = kafka
@@ -132,13 +127,8 @@ class Service:
     ) -> "asyncio.Future[None]":
         """Start reading the spools; the future ends when it must not go on."""
         directory = SpoolSettings().dir / DIRECTORY
-        spools = Spools(
-            directory,
-            self._parts.store(client),
-            self._parts.dead_letters(None, "", client),
-            self._settings,
-            self._stats,
-        )
+        dead_letters = self._components.dead_letters(None, "", client)
+        spools = Spools(directory, self._opener(client, dead_letters))
         self._ready = lambda: self._not_ready or self._stats.trouble
         stack.push_async_callback(spools.close)
         reading = asyncio.create_task(spools.run())
@@ -161,39 +151,36 @@ class Service:
         kafka_log = KafkaLog(beside)
         _run(stack, self._probes.kafka(kafka_log, kafka))
 
-        def connected() -> tuple[AIOKafkaConsumer, Commits]:
+        def connected() -> tuple[AIOKafkaConsumer, KafkaOffsetStore]:
             consumer = subscriber.consumer
             if consumer is None:
                 raise StopError("the Kafka consumer is not started")
-            return consumer, self._parts.commits(consumer, admin, kafka.group_id, kafka_log)
+            return consumer, self._components.offset_store(
+                consumer, admin, kafka.group_id, kafka_log
+            )
 
-        store = self._parts.store(client)
-        topic = self._parts.topic(
+        dead_letters = self._components.dead_letters(producer, kafka.dead_letter_topic, client)
+        opener = self._opener(client, dead_letters)
+        topic = self._components.topic(
             kafka.topic,
             lambda: describe(admin, kafka.topic),
             Incarnations(client),
-            store.now_ms,
+            opener.sink.now_ms,
             self._settings.change_grace_s,
         )
-        assignment = Assignment(
-            store,
-            self._parts.dead_letters(producer, kafka.dead_letter_topic, client),
-            self._settings,
-            self._stats,
-            connected,
-            topic=topic,
-        )
+        assignment = Assignment(opener, connected, topic=topic)
+        router = assignment.router
         app, subscriber = build(
-            *(kafka, self._settings, assignment, assignment.take, self._security),
-            hooks=Hooks(assignment.failed, assignment.idle),
-            isolation_level=self._parts.isolation_level,
+            *(kafka, self._settings, assignment, router.take, self._security),
+            hooks=Hooks(router.failed, router.idle),
+            isolation_level=self._components.isolation_level,
         )
         self._ready = lambda: self._reason(assignment, subscriber.consumer)
         await self._reach(Part.KAFKA, "Kafka", app.start)
         stack.push_async_callback(app.stop)
         stack.push_async_callback(assignment.close)
-        report = self._parts.progress(
-            *(client, store, assignment.settled, topic.check),
+        report = self._components.watermark(
+            *(client, opener.sink, assignment.settled, topic.check),
             kafka=kafka_log,
             stats=self._stats,
         )
@@ -205,57 +192,38 @@ class Service:
             self._settings.least_retention_s,
         )
         self._more_metrics = of_topics.prometheus
-        guarding = topic.watch(assignment.stop, assignment.ask_ids)
+        guarding = topic.watch(assignment.stop)
         for work in (report.run(), assignment.watch(), guarding, of_topics.run()):
             _run(stack, work)
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)
         return assignment.stopped
 
+    def _opener(self, client: AsyncClient, dead_letters: DeadLetterWriter) -> PartitionOpener:
+        settings = self._settings
+        memory = MemoryBudget(settings.buffer_max_bytes, settings.insert_max_concurrent)
+        sink = self._components.sink(client)
+        return PartitionOpener(sink, dead_letters, settings, self._stats, memory)
+
     async def _reach(self, part: Part, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                reached = await attempt()
-            except (ClickHouseError, KafkaError) as error:
-                self._not_ready = f"{what} is not to be reached: {first_line(error)}"
-                self._stats.health.failed("start", part, f"{self._not_ready}; trying again")
-            else:
-                self._stats.health.recovered("start")
-                return reached
-            await asyncio.sleep(_RETRY_SECONDS)
+        def failed(error: Exception) -> None:
+            self._not_ready = f"{what} is not to be reached: {first_line(error)}"
+            self._stats.health.failed("start", part, f"{self._not_ready}; trying again")
+
+        reached = await keep_trying(attempt, failed)
+        self._stats.health.recovered("start")
+        return reached
 
     def _reason(self, assignment: Assignment, consumer: AIOKafkaConsumer | None) -> str:
         """'' when events are on their way into the table, else why they are not."""
         if self._not_ready or consumer is None:
-            return self._not_ready or "stopping"
+            return self._stats.trouble or self._not_ready or "stopping"
         if trouble := self._stats.trouble:
             return trouble
         if not consumer.partitions_for_topic(self._kafka.topic):
             return f"topic {self._kafka.topic} does not exist; create it"
-        return "" if assignment.ready else "joining the group"
+        return assignment.pending
 
 
 def _run(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
     """Beside all else, until the stack is unwound to here."""
     stack.callback(asyncio.create_task(work).cancel)
-
-
-def security_options() -> dict[str, Any]:
-    """Of the environment. Raises StopError for a certificate that cannot be read."""
-    try:
-        return KafkaSecuritySettings().client_options()
-    except OSError as error:
-        raise StopError(f"ACTIVITY_KAFKA_SSL_*FILE: {error}") from error
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The socket of the health pages. Raises StopError."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise StopError(
-            f"cannot listen on {host}:{port}: {error.strerror}; set ACTIVITY_CONSUMER_PORT"
-        ) from error
-    return listener

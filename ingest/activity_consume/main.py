@@ -3,27 +3,28 @@
 import asyncio
 import gc
 import logging
+import socket
 import sys
 
 import uvloop
 from clickhouse_connect.driver import options
 
-from activity_consume.consumer import Parts, Service, listen
+from activity_consume.consumer import Components, Service
+from activity_consume.errors import StopError
 from activity_consume.logs import OneLine, Quiet
-from activity_consume.settings import ConsumerSettings
-from activity_consume.sources.kafka import StopError
-from activity_kafka.settings import ClickHouseSettings, KafkaSettings
+from activity_consume.settings import ClickHouseSettings, ConsumerSettings
+from activity_kafka.settings import KafkaSettings
 
 _GC_YOUNG = 50_000
 
 
-def consume(parts: Parts | None = None) -> int:
+def consume(components: Components | None = None) -> int:
     """Run until told to stop. The exit status: 0, or 1 where it must not go on.
 
     Raises pydantic's ValidationError for wrong settings.
     """
     settings = ConsumerSettings()
-    service = Service(KafkaSettings(), ClickHouseSettings(), settings, parts)
+    service = Service(KafkaSettings(), ClickHouseSettings(), settings, components)
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
     handler.addFilter(Quiet(own="activity_consume"))
@@ -43,3 +44,17 @@ def consume(parts: Parts | None = None) -> int:
         sys.stderr.write(f"consumer: {error}\n")
         return 1
     return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket of the health pages. Raises StopError."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise StopError(
+            f"cannot listen on {host}:{port}: {error.strerror}; set ACTIVITY_CONSUMER_PORT"
+        ) from error
+    return listener

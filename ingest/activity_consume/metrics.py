@@ -5,38 +5,41 @@ from collections.abc import Mapping
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.batching.batch import Batch, Source
+from activity_consume.batching.batch import Batch
+from activity_consume.errors import InsertError, first_line
 from activity_consume.health import Health, Part
-from activity_consume.sink.clickhouse import InsertError, first_line
+from activity_consume.record import TopicPartition
 
 
 class Stats:
     """Counts since the start of the process."""
 
     def __init__(self) -> None:
-        self.events: Counter[Source] = Counter()
-        self.duplicates: Counter[Source] = Counter()
-        self.dead_letters: Counter[Source] = Counter()
-        self.batches: Counter[Source] = Counter()
-        self.settled_offset: dict[Source, int] = {}
+        self.events: Counter[TopicPartition] = Counter()
+        self.duplicates: Counter[TopicPartition] = Counter()
+        self.dead_letters: Counter[TopicPartition] = Counter()
+        self.batches: Counter[TopicPartition] = Counter()
+        self.settled_offset: dict[TopicPartition, int] = {}
         #: Per partition: messages that Kafka has and the table does not.
-        self.lag: dict[Source, int] = {}
+        self.lag: dict[TopicPartition, int] = {}
         #: The offset before which a partition stands, because nobody can read on.
-        self.unreadable: dict[Source, int] = {}
+        self.unreadable: dict[TopicPartition, int] = {}
         #: For how long an open transaction has kept a partition from being read on.
-        self.open_transaction: dict[Source, float] = {}
+        self.open_transaction: dict[TopicPartition, float] = {}
         self.health = Health()
 
-    def settled(self, source: Source, batch: Batch) -> None:
+    def settled(self, partition: TopicPartition, batch: Batch) -> None:
         """A batch is in the table and committed."""
-        self.recovered(source)
-        self.events[source] += batch.count
-        self.duplicates[source] += batch.duplicates
-        self.dead_letters[source] += len(batch.dead)
-        self.batches[source] += 1
-        self.settled_offset[source] = batch.next_offset
+        self.recovered(partition)
+        self.events[partition] += batch.count
+        self.duplicates[partition] += batch.duplicates
+        self.dead_letters[partition] += len(batch.dead)
+        self.batches[partition] += 1
+        self.settled_offset[partition] = batch.next_offset
 
-    def behind(self, ends: Mapping[Source, int], settled: Mapping[Source, int]) -> None:
+    def behind(
+        self, ends: Mapping[TopicPartition, int], settled: Mapping[TopicPartition, int]
+    ) -> None:
         """How far the partitions held are settled, and where they end."""
         self.lag = {one: max(0, end - settled[one]) for one, end in ends.items() if one in settled}
 
@@ -45,15 +48,15 @@ class Stats:
         """Why events do not get on, '' if they do."""
         return self.health.trouble
 
-    def failed(self, source: Source, what: str, error: Exception) -> None:
+    def failed(self, partition: TopicPartition, what: str, error: Exception) -> None:
         """Something of this partition is being tried again. `what`: in a few words."""
         theirs = isinstance(error, (ClickHouseError, InsertError))
         part, name = (Part.CLICKHOUSE, "ClickHouse") if theirs else (Part.KAFKA, "Kafka")
-        self.health.failed(source, part, f"{name}: {source}: {what}: {first_line(error)}")
+        self.health.failed(partition, part, f"{name}: {partition}: {what}: {first_line(error)}")
 
-    def recovered(self, source: Source) -> None:
+    def recovered(self, partition: TopicPartition) -> None:
         """It has worked, or is no longer ours."""
-        self.health.recovered(source)
+        self.health.recovered(partition)
 
     def prometheus(self, ready: bool = True) -> str:
         """Prometheus' text format. `ready`: as the readiness page has it."""
@@ -74,8 +77,8 @@ class Stats:
         ):
             lines.append(f"# TYPE activity_consumer_{name} {kind}")
             lines += [
-                f'activity_consumer_{name}{{topic="{source.topic}",'
-                f'partition="{source.partition}"}} {value}'
-                for source, value in values.items()
+                f'activity_consumer_{name}{{topic="{partition.topic}",'
+                f'partition="{partition.partition}"}} {value}'
+                for partition, value in values.items()
             ]
         return "\n".join(lines) + "\n"

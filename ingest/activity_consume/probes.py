@@ -8,9 +8,9 @@ from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from activity_consume.brokers.kafka_log import KafkaLog
+from activity_consume.errors import first_line
 from activity_consume.health import Health, Part
-from activity_consume.sink.clickhouse import first_line
-from activity_consume.sources.kafka_log import KafkaLog
 from activity_kafka.settings import KafkaSettings
 
 _EVERY_SECONDS = 2.0

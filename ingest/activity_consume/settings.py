@@ -1,16 +1,42 @@
-"""Settings of the consumer: environment variables with the prefix `ACTIVITY_CONSUMER_`."""
+"""Settings of the consumer, from environment variables: of ClickHouse, and its own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from activity_settings.files import FileSettings
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
+class ClickHouseSettings(FileSettings):
+    """Where the events end up. `url` may carry user and password; `password` may be in a file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True, use_attribute_docstrings=True
+    )
+
+    url: str = Field(default="http://127.0.0.1:8123", repr=False)  # may hold a password
+    """ClickHouse's HTTP port; may carry user and password."""
+    user: str | None = None
+    """Who logs in; by default what the URL says."""
+    password: SecretStr | None = None
+    """The user's password."""
+    database: str = "activity"
+    """The database of the tables."""
+
+    def login(self) -> dict[str, Any]:
+        """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
+        login = {} if self.user is None else {"username": self.user}
+        if self.password is not None:
+            login["password"] = self.password.get_secret_value()
+        return login
+
+
 class ConsumerSettings(BaseSettings):
-    """Times in seconds, sizes in bytes."""
+    """`ACTIVITY_CONSUMER_...`. Times in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(
         env_prefix="ACTIVITY_CONSUMER_", frozen=True, use_attribute_docstrings=True

@@ -118,12 +118,10 @@ class ActivityMiddleware:
     def _answered(self, exchange: Exchange, response: Any) -> Any:
         if response.status_code < 500:
             exchange.error = None  # the application has its own answer to the exception
-        headers = response.items()
+        headers = [(name.encode(), str(value).encode()) for name, value in response.items()]
         # A server iterates over a stream outside of most instrumentations' spans.
         exchange.context.span = current_span()
-        exchange.begin(
-            as_status(response.status_code), [(k.encode(), str(v).encode()) for k, v in headers]
-        )
+        exchange.begin(as_status(response.status_code), headers)
         if not response.streaming:
             exchange.peek(response.content)
             exchange.response_bytes = len(response.content)

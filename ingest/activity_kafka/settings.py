@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_schemas.event import DEAD_LETTER_TOPIC, TOPIC
@@ -86,27 +86,3 @@ class TransportSettings(BaseSettings):
 
     transport: Literal["kafka", "spool"] = "kafka"
     """How events travel: by Kafka, or on one machine by the services' spools, without a broker."""
-
-
-class ClickHouseSettings(FileSettings):
-    """Where the events end up. `url` may carry user and password; `password` may be in a file."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_CLICKHOUSE_", frozen=True, use_attribute_docstrings=True
-    )
-
-    url: str = Field(default="http://127.0.0.1:8123", repr=False)  # may hold a password
-    """ClickHouse's HTTP port; may carry user and password."""
-    user: str | None = None
-    """Who logs in; by default what the URL says."""
-    password: SecretStr | None = None
-    """The user's password."""
-    database: str = "activity"
-    """The database of the tables."""
-
-    def login(self) -> dict[str, Any]:
-        """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
-        login = {} if self.user is None else {"username": self.user}
-        if self.password is not None:
-            login["password"] = self.password.get_secret_value()
-        return login

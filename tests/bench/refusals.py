@@ -1,8 +1,9 @@
 """`python -m tests.bench.refusals`: what messages that are refused cost the good ones beside them.
 
-CPU of one thread, judging and batching (`Intake.add`), without a broker and an engine: nothing of
-these is left for the engine to find. The last line is one JSON object. `slowed`: the good events'
-time with the refused ones among them, over their time without; a refused one's own time is in it.
+CPU of one thread, to validate and batch (`BatchAccumulator.add`), without broker and engine:
+none of these is left for the engine to find. The last line is one JSON object. `slowed`: the good
+events' time with the refused ones among them, over their time without; a refused
+one's own time is in it.
 """
 
 import argparse
@@ -10,9 +11,9 @@ import json
 import sys
 import time
 
-from activity_consume.batching.accumulator import Intake
-from activity_consume.batching.batch import Source
-from activity_consume.batching.dedup import IdWindow
+from activity_consume.batching.accumulator import BatchAccumulator
+from activity_consume.batching.dedup import DedupWindow
+from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
 from tests.bench.events import Events
 from tests.support.odd_messages import ODD
@@ -30,12 +31,14 @@ _FETCH = 500  # messages that a consumer hands over at a time
 
 def micros(messages: list[Message], now: float) -> tuple[float, int]:
     """CPU microseconds of them all, and how many were refused."""
-    intake = Intake(Source("events", 0), 0, set(), IdWindow(1 << 20), _SETTINGS)
+    accumulator = BatchAccumulator(
+        TopicPartition("events", 0), 0, set(), DedupWindow(1 << 20), _SETTINGS
+    )
     begun = time.process_time()
     for first in range(0, len(messages), _FETCH):
-        intake.add(messages[first : first + _FETCH], now)
+        accumulator.add(messages[first : first + _FETCH], now)
     taken = (time.process_time() - begun) * 1e6
-    batch = intake.take()
+    batch = accumulator.take()
     assert batch is not None
     return taken, len(batch.dead)
 

@@ -51,6 +51,8 @@ async def play(stack: Stack, fault: Fault, seed: int, without: str, into: Outcom
         if run.ledger.excused:
             run.notes.append(await run.count.excused())
     except Exception as error:  # noqa: BLE001 - said in the report, which then fails
+        while isinstance(error, ExceptionGroup):  # of a TaskGroup
+            error = error.exceptions[0]
         into.errors.append(f"seed {seed}: {type(error).__name__}: {error}: {run.last_words()}")
         run.notes.append(f"ERROR: {type(error).__name__}: {error}")
         tally = Tally()

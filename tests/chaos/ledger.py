@@ -76,7 +76,9 @@ async def tally_table(ledger: Ledger, clickhouse: AsyncClient) -> Tally:
         "SELECT org_id, toStartOfHour(timestamp), count(), sum(duration_ms) FROM events"
         " WHERE org_id IN {orgs:Array(String)} GROUP BY org_id, toStartOfHour(timestamp)"
     )
-    by_rollup = await clickhouse.query(rollup, orgs, settings={"force_optimize_projection": 1})
+    # Where there is no row there is no rollup that could be used.
+    force = {"force_optimize_projection": int(bool(rows))}
+    by_rollup = await clickhouse.query(rollup, orgs, settings=force)
     recount = await clickhouse.query(rollup, orgs, settings={"optimize_use_projections": 0})
     return Tally(
         lost=len(ledger.acknowledged - rows.keys()),

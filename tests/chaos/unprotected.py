@@ -6,91 +6,98 @@ A fault run with it must show a number above zero; if it does not, the fault was
 import sys
 from collections.abc import Sequence
 
-from activity_consume.batching.batch import DeadLetter, Source
-from activity_consume.batching.dedup import IdWindow
-from activity_consume.batching.rows import Chunk, Row
-from activity_consume.consumer import Parts
-from activity_consume.dead_letter.writer import DeadLetters
-from activity_consume.delivery.incarnations import Incarnation
+from activity_consume.batching.dedup import DedupWindow
+from activity_consume.batching.rows import PackedRows, Row
+from activity_consume.consumer import Components
+from activity_consume.dead_letter.model import DeadLetter
+from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.lease import Lease
-from activity_consume.delivery.offsets import Commits, Committed
+from activity_consume.delivery.offsets import Committed, KafkaOffsetStore
 from activity_consume.main import consume
-from activity_consume.sink.clickhouse import EventStore, Progress
+from activity_consume.record import TopicPartition
+from activity_consume.sink.clickhouse import ClickHouseSink, Progress
+from activity_consume.sink.incarnations import Incarnation
 from activity_consume.sources.topic_guard import TopicGuard
 
 _FAR_AWAY_MS = 4_000_000_000_000
 
 
-class NeverAsks(EventStore):
+class NeverAsks(ClickHouseSink):
     """Without the question which offsets are there."""
 
-    async def present(self, source: Source, first: int, end: int | None = None) -> set[int]:
-        del source, first, end
+    async def existing_offsets(
+        self, partition: TopicPartition, first: int, end: int | None = None
+    ) -> set[int]:
+        del partition, first, end
         return set()
 
 
-class NeverWaits(EventStore):
+class NeverWaits(ClickHouseSink):
     """Asks at once, while an insert of an attempt before may still be on its way."""
 
-    async def wait_until_quiet(self, source: Source, lease_ms: int) -> None:
-        del source, lease_ms
+    async def wait_for_inflight_inserts(self, partition: TopicPartition, lease_ms: int) -> None:
+        del partition, lease_ms
 
 
-class Unleased(EventStore):
+class Unleased(ClickHouseSink):
     """Its inserts are valid for ever."""
 
     async def insert(
-        self, source: Source, base_offset: int, lease_ms: int, rows: Sequence[Row | Chunk]
+        self,
+        partition: TopicPartition,
+        base_offset: int,
+        lease_ms: int,
+        rows: Sequence[Row | PackedRows],
     ) -> None:
         del lease_ms
-        await super().insert(source, base_offset, _FAR_AWAY_MS, rows)
+        await super().insert(partition, base_offset, _FAR_AWAY_MS, rows)
 
 
-class Forgetful(EventStore):
+class Forgetful(ClickHouseSink):
     """Knows no id."""
 
-    async def ids(self, source: Source, limit: int) -> IdWindow:
-        del source
+    async def ids(self, partition: TopicPartition, limit: int) -> DedupWindow:
+        del partition
         return _NoIds(limit)
 
-    async def taken(self, rows: Sequence[Row]) -> set[str]:
+    async def existing_ids(self, rows: Sequence[Row]) -> set[str]:
         del rows
         return set()
 
 
-class _NoIds(IdWindow):
+class _NoIds(DedupWindow):
     def take(self, id_: str) -> bool:
         del id_
         return True
 
 
-class AutoCommit(Commits):
+class AutoCommit(KafkaOffsetStore):
     """Commits what was fetched, whether it is in the table or not: the client's default."""
 
-    async def commit(self, source: Source, offset: int, lease: Lease) -> None:
-        await super().commit(source, max(offset, await self.position(source)), lease)
+    async def commit(self, partition: TopicPartition, offset: int, lease: Lease) -> None:
+        await super().commit(partition, max(offset, await self.position(partition)), lease)
 
 
-class TrustsTheGroup(Commits):
+class TrustsTheGroup(KafkaOffsetStore):
     """Takes any committed offset for its own."""
 
-    async def committed(self, source: Source) -> Committed | None:
-        found = await super().committed(source)
+    async def committed(self, partition: TopicPartition) -> Committed | None:
+        found = await super().committed(partition)
         return Committed(found.offset, Lease(0, released=True)) if found else None
 
 
-class NoDeadLetters(DeadLetters):
+class NoDeadLetters(DeadLetterWriter):
     """Drops what is no event."""
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+    async def write(self, letters: Sequence[DeadLetter]) -> None:
         del letters
 
 
-class TrustsTheGroupsStore(EventStore):
+class TrustsTheGroupsStore(ClickHouseSink):
     """... and does not look at how far the table is."""
 
-    async def progress(self, source: Source, from_offset: int) -> Progress | None:
-        del source, from_offset
+    async def progress(self, partition: TopicPartition, from_offset: int) -> Progress | None:
+        del partition, from_offset
         return None
 
 
@@ -98,8 +105,10 @@ class NeverAsksNorKnows(Forgetful):
     """A killed consumer's rows are found twice over, by their offsets and by their ids: either
     protection alone is enough, so here both are out."""
 
-    async def present(self, source: Source, first: int, end: int | None = None) -> set[int]:
-        del source, first, end
+    async def existing_offsets(
+        self, partition: TopicPartition, first: int, end: int | None = None
+    ) -> set[int]:
+        del partition, first, end
         return set()
 
 
@@ -110,31 +119,33 @@ class TrustsTheName(TopicGuard):
         seen = await self._describe()
         return Incarnation(self._topic, 0, "", "", seen.partitions)
 
-    async def admit(self, source: Source, commits: Commits, store: EventStore) -> Source:
-        del commits, store
-        return source
+    async def admit(
+        self, partition: TopicPartition, offset_store: KafkaOffsetStore, sink: ClickHouseSink
+    ) -> TopicPartition:
+        del offset_store, sink
+        return partition
 
 
 class ForgetsTheChange(TopicGuard):
     """Sees added partitions, and thinks nothing of it."""
 
     @property
-    def ask_born_before_ms(self) -> int:
+    def lookup_born_before_ms(self) -> int:
         return 0
 
 
 CONTROLS = {
-    "ask": Parts(store=NeverAsks),
-    "ask_and_ids": Parts(store=NeverAsksNorKnows),
-    "wait": Parts(store=NeverWaits),
-    "lease": Parts(store=Unleased),
-    "ids": Parts(store=Forgetful),
-    "commit_after": Parts(commits=AutoCommit),
-    "table_progress": Parts(commits=TrustsTheGroup, store=TrustsTheGroupsStore),
-    "committed": Parts(isolation_level="read_uncommitted"),
-    "identity": Parts(topic=TrustsTheName),
-    "ids_after_change": Parts(topic=ForgetsTheChange),
-    "dead_letters": Parts(dead_letters=NoDeadLetters),
+    "ask": Components(sink=NeverAsks),
+    "ask_and_ids": Components(sink=NeverAsksNorKnows),
+    "wait": Components(sink=NeverWaits),
+    "lease": Components(sink=Unleased),
+    "ids": Components(sink=Forgetful),
+    "commit_after": Components(offset_store=AutoCommit),
+    "table_progress": Components(offset_store=TrustsTheGroup, sink=TrustsTheGroupsStore),
+    "committed": Components(isolation_level="read_uncommitted"),
+    "identity": Components(topic=TrustsTheName),
+    "ids_after_change": Components(topic=ForgetsTheChange),
+    "dead_letters": Components(dead_letters=NoDeadLetters),
 }
 
 

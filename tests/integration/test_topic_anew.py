@@ -13,9 +13,6 @@ from tests.support.consumer import NewConsumer, event, ids, produce, rows_arrive
 from tests.support.topic import anew
 from tests.support.wait import wait_until
 
-# Several consumers, one after the other, each with a group to join.
-pytestmark = pytest.mark.timeout(240)
-
 Events = list[dict[str, object]]
 
 

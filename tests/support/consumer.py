@@ -1,6 +1,7 @@
 """The consumer as a process, events for it, and what came out of them."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from activity_deploy.process.process import Process
 from activity_schemas.uuid7 import uuid7
 from tests.support.wait import wait_until
 
+#: How long is waited for what comes at once: on a busy machine a program alone may take half of it
+#: to start. What has to be fast is measured, not waited for.
+PATIENCE_S = 60.0
 #: A session this short makes a killed member's partitions free soon.
 SESSION_TIMEOUT_S = 6
 
@@ -87,11 +91,11 @@ async def messages(bootstrap: str, topic: str, count: int) -> list[Any]:
                 found.extend(records)
             return len(found) >= count
 
-        await wait_until(read, 20, f"{count} messages on {topic}")
+        await wait_until(read, PATIENCE_S, f"{count} messages on {topic}")
         return found
 
 
-async def rows_arrive(clickhouse: AsyncClient, count: int, within: float = 30) -> None:
+async def rows_arrive(clickhouse: AsyncClient, count: int, within: float = PATIENCE_S) -> None:
     """Until the table has that many rows, or more."""
 
     async def arrived() -> bool:
@@ -148,7 +152,7 @@ class Consumer:
     async def __aexit__(self, *_: object) -> None:
         await self.process.stop()
 
-    async def ready(self, within: float = 30) -> None:
+    async def ready(self, within: float = PATIENCE_S) -> None:
         """Until it says that events are on their way."""
         await wait_until(lambda: self.page("/readyz", 200), within, "the consumer is ready")
 
@@ -162,7 +166,17 @@ class Consumer:
                 return ""
         return answer.text if answer.status_code == status else ""
 
-    async def ended(self, within: float = 30) -> str:
+    def said_after(self, since: float, *words: str) -> float:
+        """How many seconds after `since` (Unix) it first wrote a line with these words, by its own
+        clock, however late the test looks; inf if it has not."""
+        for line in self.process.output():
+            if all(word in line for word in words):
+                stamp = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")  # noqa: DTZ007 - local
+                if (seconds := stamp.timestamp() - since) > -0.001:
+                    return seconds
+        return math.inf
+
+    async def ended(self, within: float = PATIENCE_S) -> str:
         """Wait for its own end; its last line."""
         await wait_until(lambda: not self.process.running, within, "the consumer ends")
         return self.process.output()[-1]

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from activity_consume.batching.rows import Row
-from activity_consume.validation.validate import Accepted, judge
+from activity_consume.validation.validate import ValidEvent, validate
 from activity_kafka.headers import RESENT_HEADER
 from tests.support.odd_messages import odd
 
@@ -28,8 +28,8 @@ class Message:
 def row(offset: int, value: bytes | None = None, *, ask: bool = False) -> Row:
     """An accepted message, by default a plain event; raises AssertionError if it is none."""
     message = Message(offset, odd() if value is None else value)
-    verdict = judge(message.value, FAR)
-    assert isinstance(verdict, Accepted), verdict
+    verdict = validate(message.value, FAR)
+    assert isinstance(verdict, ValidEvent), verdict
     return Row(
         message.offset,
         message.timestamp,

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from activity_consume.sources.topic_metadata import TopicMetadata, describe
+from activity_consume.brokers.topic_metadata import TopicMetadata, describe
 from activity_deploy.kafka.topics import Topic, create, delete
 from tests.support.wait import wait_until
 

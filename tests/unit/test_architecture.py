@@ -21,7 +21,7 @@ def module_of(path: Path) -> str:
 
 MODULES = {path: module_of(path) for path in SOURCES}
 
-MOST_LINES = 320
+MOST_LINES = 300
 
 #: Who may not import what; each with all that is below it.
 FORBIDDEN = [
@@ -84,7 +84,36 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_api.request_target",
             "activity_api.server",
         ),
-        ("activity_api.queries", "activity_api.responses", "activity_api.settings"),
+        (
+            "activity_api.queries",
+            "activity_api.responses",
+            "activity_api.settings",
+            "activity_api.token_settings",
+            "activity_api.verification_key",
+        ),
+        ("activity_schemas",),
+    ],
+    "activity_consume": [
+        ("activity_consume", "activity_consume.__main__"),
+        ("activity_consume.main",),
+        ("activity_consume.consumer",),
+        ("activity_consume.probes",),
+        ("activity_consume.sources",),
+        ("activity_consume.delivery",),
+        ("activity_consume.sink",),
+        ("activity_consume.metrics",),
+        ("activity_consume.batching",),
+        ("activity_consume.dead_letter",),
+        ("activity_consume.validation", "activity_consume.clients", "activity_consume.brokers"),
+        (
+            "activity_consume.settings",
+            "activity_consume.record",
+            "activity_consume.errors",
+            "activity_consume.health",
+            "activity_consume.logs",
+            "activity_consume.retry",
+        ),
+        ("activity_spool", "activity_kafka"),
         ("activity_schemas",),
     ],
 }

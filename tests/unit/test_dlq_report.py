@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 
-from activity_consume.dead_letter.model import Letter, LetterId, Status, Summary
+from activity_consume.dead_letter.model import DeadLetterId, Status, StoredDeadLetter, Summary
 from activity_consume.dead_letter.repository import Count
 from activity_deploy.dlq.json_lines import json_line
 from activity_deploy.dlq.report import print_counts, print_list
 from activity_deploy.local.tables import print_table
 
 BORN = datetime(2026, 7, 1, 12, 0, 0, 123_000, UTC)
-ID = LetterId("a-topic-with-" + "a-very-" * 30 + "long.name", 65535, 2**63 - 1)
+ID = DeadLetterId("a-topic-with-" + "a-very-" * 30 + "long.name", 65535, 2**63 - 1)
 
 
 def summary(detail: str) -> Summary:
@@ -69,7 +69,7 @@ content = st.none() | st.binary(max_size=50) | st.text(max_size=9).map(lambda t:
 def test_a_json_line_has_every_byte(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
-    letter = Letter(
+    letter = StoredDeadLetter(
         *(ID, "invalid_event", "a\nb", Status.WAITING, BORN, BORN),
         *(key, value, tuple(headers)),
     )
@@ -89,7 +89,7 @@ def test_a_json_line_has_every_byte(
 
 
 def test_what_was_dealt_with_says_since_when() -> None:
-    replayed = Letter(ID, "x", "", Status.REPLAYED, BORN, BORN, None, b"\xff", ())
+    replayed = StoredDeadLetter(ID, "x", "", Status.REPLAYED, BORN, BORN, None, b"\xff", ())
     read = json.loads(json_line(replayed))
     assert (read["status"], read["status_since"]) == ("replayed", "2026-07-01T12:00:00.123Z")
     assert (read["value"], read["value_base64"]) == (None, "/w==")

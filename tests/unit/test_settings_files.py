@@ -10,12 +10,13 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from activity_api.settings import Settings, SettingsError, TokenSettings
+from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError
 from activity_deploy.local.secrets import Secrets, existing
 from activity_deploy.local.state import StateDirectory
 from activity_emit.delivery.kafka_sender import KafkaSender
 from activity_emit.errors import NotConnectedError
-from activity_kafka.settings import ClickHouseSettings, KafkaSecuritySettings, KafkaSettings
+from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 from activity_settings.files import read_variable
 
 SECRET = "s3cret-that-nobody-must-ever-see-anywhere"

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from activity_consume.batching.batch import Source
-from activity_consume.dead_letter.model import LetterId, Status
-from activity_consume.dead_letter.poison_stops import NoSuchStopError
-from activity_consume.dead_letter.repository import DeadLetterBox, Outcome, UnknownLetterError
+from activity_consume.dead_letter.model import DeadLetterId, Status
+from activity_consume.dead_letter.repository import DeadLetterRepository, Outcome
+from activity_consume.errors import NoSuchStopError, UnknownDeadLetterError
+from activity_consume.record import TopicPartition
 from activity_consume.validation.validate import Reason
 from activity_deploy.clients import clickhouse, kafka_producer
 from activity_deploy.dlq.json_lines import json_line
@@ -37,7 +37,7 @@ def list_(
 ) -> None:
     """List dead letters, the youngest first."""
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         summaries = await box.summaries(status, reason, limit)
         if not json:
             print_list(summaries, await box.count(status, reason))
@@ -52,7 +52,7 @@ def list_(
 def count() -> None:
     """Count dead letters by reason and status."""
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         print_counts(await box.counts())
 
     _run(run)
@@ -69,7 +69,7 @@ def show(
         raise UserError("--raw and --json do not go together")
     [id_] = _parsed([letter])
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         [found] = await box.letters([id_])
         if raw:
             sys.stdout.buffer.write(found.value or b"")
@@ -94,7 +94,7 @@ def replay(
     What is an event now gets in, what is none becomes a new dead letter.
     """
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         ids = await chosen(box)
         if dry_run:
             print_outcome(await box.plan_replay(ids, force=force), "would be replayed")
@@ -113,7 +113,7 @@ def drop(
 ) -> None:
     """Mark dead letters as done with; nothing is deleted."""
 
-    async def run(box: DeadLetterBox) -> None:
+    async def run(box: DeadLetterRepository) -> None:
         ids = await chosen(box)
         if dry_run:
             print_outcome(await box.plan_drop(ids), "would be dropped")
@@ -137,11 +137,11 @@ def accept(
     """
     [id_] = _parsed([last])
 
-    async def run(box: DeadLetterBox) -> None:
-        run = await box.stops.accept(Source(id_.topic, id_.partition), id_.offset)
+    async def run(box: DeadLetterRepository) -> None:
+        run = await box.stops.accept(TopicPartition(id_.topic, id_.partition), id_.offset)
         print(
             f"accepted: {run.messages} messages that are no events, offsets {run.first_offset} to"
-            f" {run.last_offset} of {run.source}; start the consumer again"
+            f" {run.last_offset} of {run.partition}; start the consumer again"
         )
 
     _run(run)
@@ -149,7 +149,7 @@ def accept(
 
 def _chosen(
     letters: list[str] | None, all_: bool, reason: Reason | None
-) -> Callable[[DeadLetterBox], Awaitable[list[LetterId]]]:
+) -> Callable[[DeadLetterRepository], Awaitable[list[DeadLetterId]]]:
     """Of which letters. Raises UserError."""
     if bool(letters) == all_:
         raise UserError("name dead letters (TOPIC/PARTITION/OFFSET), or say --all")
@@ -157,7 +157,7 @@ def _chosen(
         raise UserError("--reason goes with --all")
     ids = _parsed(letters or [])
 
-    async def chosen(box: DeadLetterBox) -> list[LetterId]:
+    async def chosen(box: DeadLetterRepository) -> list[DeadLetterId]:
         if not all_:
             return ids
         return await (box.ids(Status.WAITING, reason) if reason else box.judged())
@@ -165,9 +165,9 @@ def _chosen(
     return chosen
 
 
-def _parsed(texts: list[str]) -> list[LetterId]:
+def _parsed(texts: list[str]) -> list[DeadLetterId]:
     try:
-        return [LetterId.parse(text) for text in texts]
+        return [DeadLetterId.parse(text) for text in texts]
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -178,15 +178,15 @@ def _report(outcome: Outcome, verb: str) -> None:
         raise typer.Exit(1)
 
 
-def _run(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
+def _run(command: Callable[[DeadLetterRepository], Awaitable[None]]) -> None:
     asyncio.run(_with_box(command))
 
 
-async def _with_box(command: Callable[[DeadLetterBox], Awaitable[None]]) -> None:
+async def _with_box(command: Callable[[DeadLetterRepository], Awaitable[None]]) -> None:
     try:
         async with clickhouse() as client:
-            await command(DeadLetterBox(client))
-    except UnknownLetterError as error:
+            await command(DeadLetterRepository(client))
+    except UnknownDeadLetterError as error:
         raise UserError(f"{error}; `activity dlq list` shows what there is") from None
     except NoSuchStopError as error:
         raise UserError(str(error)) from None

@@ -5,10 +5,10 @@ import json
 from datetime import datetime
 from typing import Any
 
-from activity_consume.dead_letter.model import Letter, Status
+from activity_consume.dead_letter.model import Status, StoredDeadLetter
 
 
-def json_line(letter: Letter) -> str:
+def json_line(letter: StoredDeadLetter) -> str:
     """Bytes twice: in base64, and as text where they are UTF-8 (else null)."""
     return json.dumps(
         {

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from activity_consume.dead_letter.model import Letter, LetterId, Status, Summary
+from activity_consume.dead_letter.model import DeadLetterId, Status, StoredDeadLetter, Summary
 from activity_consume.dead_letter.repository import Count, Outcome
 from activity_deploy.local.tables import natural_width, print_table
 
@@ -62,7 +62,7 @@ def print_counts(counts: Sequence[Count]) -> None:
     print(f"{sum(one.count for one in counts)} dead letters")
 
 
-def print_letter(letter: Letter) -> None:
+def print_letter(letter: StoredDeadLetter) -> None:
     """The letter's facts, a line each, then its value."""
     print(f"dead letter  {letter.id}")
     print(f"reason       {letter.reason}")
@@ -86,7 +86,7 @@ def print_outcome(outcome: Outcome, verb: str) -> None:
     print(f"{_count(outcome.done)} {verb}")
 
 
-def _count(ids: Sequence[LetterId]) -> str:
+def _count(ids: Sequence[DeadLetterId]) -> str:
     return f"{len(ids)} dead letter{'' if len(ids) == 1 else 's'}"
 
 

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from activity_api.auth.caller import READ
 from activity_api.auth.claims import Id, Word
+from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError
 from activity_deploy.keys.repository import KeyRecord, KeyRepository, UnknownKeyError
-from activity_kafka.settings import ClickHouseSettings
 
 app = typer.Typer(no_args_is_help=True, help="API keys: for services and scripts, beside tokens.")
 

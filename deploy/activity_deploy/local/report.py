@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError
 from activity_deploy.local.sample_traffic import Mint, Result
 from activity_deploy.local.stack import Stack
 from activity_deploy.local.tables import print_table
-from activity_kafka.settings import ClickHouseSettings
 
 _ORG, _USER, _WORKSPACE = "acme", "ann", "search"
 _ROWS = 15

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.batching.batch import Source
-from activity_consume.delivery.incarnations import Incarnation, Incarnations
-from activity_consume.sink.clickhouse import EventStore
+from activity_consume.brokers.topic_metadata import TopicMetadata, describe
+from activity_consume.record import TopicPartition
+from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_consume.sink.incarnations import Incarnation, Incarnations
 from activity_consume.sources.topic_guard import is_another
-from activity_consume.sources.topic_metadata import TopicMetadata, describe
 from activity_deploy.clients import clickhouse, kafka_admin
 from activity_deploy.errors import UserError
 from activity_kafka.settings import KafkaSettings
@@ -80,11 +80,11 @@ def accept(topic: Name = None, force: Force = False) -> None:
             seen.cluster_id,
             seen.topic_id,
             seen.partitions,
-            changed_at_ms=await EventStore(client).now_ms(),
+            changed_at_ms=await ClickHouseSink(client).now_ms(),
         )
         await incarnations.record(accepted)
         _print(f"accepted (generation {accepted.generation})", accepted)
-        label = Source(name, 0, accepted.generation).label
+        label = TopicPartition(name, 0, accepted.generation).label
         typer.echo(f"Start the consumers again. Its rows have _topic = '{label}'.")
 
     asyncio.run(_with_both(name, run))

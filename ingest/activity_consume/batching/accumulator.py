@@ -5,47 +5,56 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from activity_consume.batching.batch import Batch, DeadLetter, Source
-from activity_consume.batching.dedup import IdWindow
-from activity_consume.batching.poison import PoisonCount, PoisonRun
-from activity_consume.batching.rows import Chunk, Headers, Record, Row
+from activity_consume.batching.batch import Batch
+from activity_consume.batching.dedup import DedupWindow
+from activity_consume.batching.memory_budget import size_around, size_of_packed
+from activity_consume.batching.poison import PoisonCount
+from activity_consume.batching.rows import PackedRows, Row
+from activity_consume.dead_letter.model import DeadLetter
+from activity_consume.dead_letter.poison_stops import PoisonRun
+from activity_consume.record import Headers, Record, TopicPartition
 from activity_consume.settings import ConsumerSettings
-from activity_consume.validation.bulk import plain
-from activity_consume.validation.validate import Accepted, FastEvent, Rejected, judge
+from activity_consume.validation.bulk import validate_many
+from activity_consume.validation.validate import (
+    FastEvent,
+    InvalidMessage,
+    Reason,
+    ValidEvent,
+    validate,
+)
 from activity_kafka.headers import RESENT_HEADER
 from activity_schemas.uuid7 import uuid7
 
 
-class Intake:
+class BatchAccumulator:
     """Takes records in the order of their offsets, gives batches in that order.
 
-    `present`: offsets at or after `next_offset` whose rows are in the table already.
+    `existing`: offsets at or after `next_offset` whose rows are in the table already.
     """
 
     def __init__(
         self,
-        source: Source,
+        partition: TopicPartition,
         next_offset: int,
-        present: set[int],
-        ids: IdWindow,
+        existing: set[int],
+        ids: DedupWindow,
         settings: ConsumerSettings,
         *,
         accepted_offset: int = -1,
     ) -> None:
-        """`accepted_offset`: up to and with this one an operator knows of the poison."""
-        self.source = source
+        """`accepted_offset`: the operator knows of all poison up to and with this one."""
+        self.partition = partition
         self.next_offset = next_offset
-        self._present = present
+        self._existing = existing
         self._ids = ids
         self._settings = settings
-        self._future_limit = timedelta(seconds=settings.future_limit_s)
         self._open: Batch | None = None
-        self._opened_at = 0.0
         self._max_age_s = settings.batch_max_age_s
-        self._judged = PoisonCount(source, settings.poison_limit, accepted_offset)
-        self._written = PoisonCount(source, settings.poison_limit, accepted_offset)
+        self._validated = PoisonCount(partition, settings.poison_limit, accepted_offset)
+        #: The same with what the engine has refused; known when a batch is written.
+        self._written = PoisonCount(partition, settings.poison_limit, accepted_offset)
         self._refused: set[str] = set()
-        #: What was judged last is the end of this; nothing more is taken.
+        #: What was validated last is the end of this; nothing more is taken.
         self.poison: PoisonRun | None = None
         #: Set when there is something to take.
         self.filled = asyncio.Event()
@@ -56,23 +65,27 @@ class Intake:
         return self._open.size if self._open else 0
 
     def add(self, records: Sequence[Record], now: float) -> int:
-        """Judge records and keep them; the bytes added. `now`: Unix seconds.
+        """Validate records and keep them; the bytes added. `now`: Unix seconds.
 
         Once there is too much poison, `poison` is set, and what comes after it is not kept.
         """
-        latest = datetime.fromtimestamp(now, UTC) + self._future_limit
+        latest = datetime.fromtimestamp(now, UTC) + timedelta(seconds=self._settings.future_limit_s)
         if self._open is None:
-            self._open = Batch(self.next_offset, self.next_offset)
-            self._opened_at = now
+            self._open = Batch(self.next_offset, self.next_offset, now)
         before = self._open.size
         for first in range(0, len(records), _AT_ONCE):
             if self.poison:
                 break
             some = records[first : first + _AT_ONCE]
             # While some offsets are in the table already, each is looked at.
-            judged = None if self._present else plain(some, latest)
-            if judged is not None:
-                self._add_plain(self._open, some, *judged)
+            headers = [one.headers for one in some]
+            headers = headers if any(headers) else []
+            plain = not self._existing and not any(map(_is_resent, headers))
+            found = validate_many([one.value for one in some], latest) if plain else None
+            if found is not None:
+                events, lines = found
+                packed = PackedRows.of(some, headers, lines)
+                self._add_many(self._open, some, packed, events)
             else:
                 self._add_each(self._open, some, latest)
         if self._open.next_offset > self._open.base_offset:
@@ -85,8 +98,7 @@ class Intake:
         if offset <= self.next_offset or self.poison:
             return  # after poison there are records that were not taken
         if self._open is None:
-            self._open = Batch(self.next_offset, self.next_offset)
-            self._opened_at = now
+            self._open = Batch(self.next_offset, self.next_offset, now)
         self.next_offset = self._open.next_offset = offset
         self.filled.set()
 
@@ -94,9 +106,9 @@ class Intake:
         """Go on at `end`, as an operator has said; what is left out are these letters."""
         self.pass_over(end, now)
         if self._open is not None:
-            here = self._present
+            here = self._existing
             self._open.dead += [one for one in letters if one.record.offset not in here]
-        self._present = {offset for offset in self._present if offset >= end}
+        self._existing = {offset for offset in self._existing if offset >= end}
 
     def behind_by(self, messages: int) -> None:
         """So many more are there to be taken. A batch of what is late anyway need not hurry: while
@@ -111,12 +123,12 @@ class Intake:
             self.poison is not None
             or batch.count >= self._settings.batch_max_rows
             or batch.size >= self._settings.batch_max_bytes
-            or now - self._opened_at >= self._max_age_s
+            or now - batch.opened_at >= self._max_age_s
         )
 
     def due_in(self, now: float) -> float:
         """Seconds until the open batch is old enough."""
-        return max(0.0, self._opened_at + self._max_age_s - now)
+        return max(0.0, self._open.opened_at + self._max_age_s - now) if self._open else 0.0
 
     def take(self) -> Batch | None:
         """The open batch, if it holds anything; the next one opens where it ends."""
@@ -127,18 +139,33 @@ class Intake:
         self._ids.next_batch()
         return batch
 
-    def ask_born_before(self, ms: int) -> None:
+    def lookup_born_before(self, ms: int) -> None:
         """Ids born before this (Unix milliseconds) are asked in the table from now on."""
-        self._ids.ask_before(str(uuid7(ms)))
+        self._ids.lookup_before(str(uuid7(ms)))
 
-    def written(self) -> None:
-        """Some rows of the batch taken last are in the table."""
-        self._written.good()
-
-    def refused(self, row: Row, why: str) -> PoisonRun | None:
-        """The engine has not taken this row. The run, if too many in a row were refused."""
+    def refused(self, batch: Batch, row: Row, why: str) -> list[DeadLetter]:
+        """The engine has not taken this row of the batch taken last: it is a dead letter, and so
+        are its copies of the same bytes."""
         self._refused.add(row.id)
-        return self._written.bad(row.offset, why)
+        copies = batch.copies.get(row.id, [])
+        same = [copy for copy in copies if copy.json == row.json]
+        if same:
+            batch.copies[row.id] = [copy for copy in copies if copy.json != row.json]
+        batch.count -= 1
+        batch.duplicates -= len(same)
+        reason = Reason.REFUSED_BY_CLICKHOUSE
+        letters = [DeadLetter(self.partition, one, reason, why) for one in (row, *same)]
+        batch.dead += letters
+        return letters
+
+    def written(self, batch: Batch) -> PoisonRun | None:
+        """All of the batch taken last is in the table or a dead letter. The run, if too many in a
+        row are dead letters, whether they were refused here or by the engine."""
+        if batch.dead:
+            return self._written.batch(batch.events(), batch.dead)
+        if batch.count or batch.known:
+            self._written.good()
+        return None
 
     def copies(self, batch: Batch) -> list[Row]:
         """To be written in place of what was refused of this batch: its other copies, one of each.
@@ -161,45 +188,42 @@ class Intake:
         """The batch taken last is in the table and the dead letters: its ids are taken."""
         self._ids.settled()
 
-    def _add_plain(
-        self, batch: Batch, records: Sequence[Record], chunk: Chunk, events: Sequence[FastEvent]
+    def _add_many(
+        self, batch: Batch, records: Sequence[Record], rows: PackedRows, events: Sequence[FastEvent]
     ) -> None:
-        self.next_offset = batch.next_offset = chunk.offsets[-1] + 1
-        self._judged.good()
+        self.next_offset = batch.next_offset = rows.offsets[-1] + 1
+        self._validated.good()
         ids = [event.id for event in events]
-        new = [*map(self._ids.take, ids)]
-        if all(new):
+        if self._ids.take_new(ids) or all(new := [*map(self._ids.take, ids)]):
             self._ids.note(ids)
         else:
             self._ids.note([id_ for id_, fresh in zip(ids, new, strict=True) if fresh])
             skipped = frozenset(place for place, fresh in enumerate(new) if not fresh)
-            chunk = replace(chunk, skipped=skipped)
+            rows = replace(rows, skipped=skipped)
             for place in sorted(skipped):
                 record = records[place]
                 self._add_odd(batch, record, record.value or b"", events[place], new[place])
-        if len(chunk):
-            batch.chunks.append(chunk)
-            batch.count += len(chunk)
-            batch.size += len(chunk.packed) + len(chunk) * _CHUNK_OVERHEAD
-            # Nearly always: a few short ones, and no headers.
-            batch.size += sum(map(len, filter(None, {*chunk.keys})))
-            batch.size += sum(map(_size, filter(None, chunk.headers)))
+        if len(rows):
+            batch.packed.append(rows)
+            batch.count += len(rows)
+            batch.size += size_of_packed(rows)
 
     def _add_each(self, batch: Batch, records: Iterable[Record], latest: datetime) -> None:
         for record in records:
             offset = record.offset
             self.next_offset = batch.next_offset = offset + 1
-            if self._present and offset in self._present:
-                self._present.discard(offset)
-                self._judged.good()
+            if self._existing and offset in self._existing:
+                self._existing.discard(offset)
+                self._validated.good()
+                batch.pass_known(offset)
                 continue
-            verdict = judge(record.value, latest)
-            if isinstance(verdict, Rejected):
-                self._bury(batch, record, verdict)
+            verdict = validate(record.value, latest)
+            if isinstance(verdict, InvalidMessage):
+                self._dead_letter(batch, record, verdict)
                 if self.poison:
                     return
                 continue
-            self._judged.good()
+            self._validated.good()
             new = self._ids.take(verdict.id)
             self._add_odd(batch, record, verdict.value, verdict, new)
             if new:
@@ -210,35 +234,37 @@ class Intake:
         batch: Batch,
         record: Record,
         json: bytes,
-        event: FastEvent | Accepted,
+        event: FastEvent | ValidEvent,
         new: bool | None,
     ) -> None:
         """`new`: what the window of ids says."""
         id_ = event.id
         if new is False and self._ids.is_settled(id_):
             batch.duplicates += 1
+            batch.pass_known(record.offset)
             return
-        resent = any(name == RESENT_HEADER for name, _ in record.headers)
-        ask = None
-        if new is None or resent:
-            ask = Accepted(id_, event.org_id, event.timestamp, json)
+        lookup = None
+        if new is None or _is_resent(record.headers):
+            lookup = ValidEvent(id_, event.org_id, event.timestamp, json)
         parts = record.offset, record.timestamp, record.key, record.value, record.headers
-        row = Row(*parts, id_, json, ask)
-        batch.size += len(json) + _around(record)
-        if new is False or (new is None and id_ in batch.asking):
+        row = Row(*parts, id_, json, lookup)
+        batch.size += len(json) + size_around(record)
+        if new is False or (new is None and id_ in batch.needs_lookup):
             # The first copy may still be refused.
             batch.copies.setdefault(id_, []).append(row)
             batch.duplicates += 1
+            batch.pass_known(record.offset)
             return
         if new is None:
-            batch.asking.add(id_)
+            batch.needs_lookup.add(id_)
         batch.singles.append(row)
         batch.count += 1
 
-    def _bury(self, batch: Batch, record: Record, why: Rejected) -> None:
-        batch.dead.append(DeadLetter(self.source, record, why.reason, why.detail))
-        batch.size += len(record.value or b"") + _around(record)
-        self.poison = self._judged.bad(record.offset, f"{why.reason.value}: {why.detail}")
+    def _dead_letter(self, batch: Batch, record: Record, why: InvalidMessage) -> None:
+        letter = DeadLetter(self.partition, record, why.reason, why.detail)
+        batch.dead.append(letter)
+        batch.size += len(record.value or b"") + size_around(record)
+        self.poison = self._validated.bad(record.offset, letter.why)
 
 
 def _revive(batch: Batch, copies: list[Row]) -> Row:
@@ -248,22 +274,13 @@ def _revive(batch: Batch, copies: list[Row]) -> Row:
     return copies.pop(0)
 
 
-def _around(record: Record) -> int:
-    """What a record costs in memory beside its value."""
-    return _ROW_OVERHEAD + len(record.key or b"") + _size(record.headers)
-
-
-def _size(headers: Headers) -> int:
-    return sum(len(name) + len(content or b"") + _HEADER_OVERHEAD for name, content in headers)
+def _is_resent(headers: Headers) -> bool:
+    """The emitter says that it may have sent this before."""
+    return any(name == RESENT_HEADER for name, _ in headers)
 
 
 # Of `batch_max_age_s`: longer than a full batch takes to come, so that it does.
 _PATIENCE_BEHIND = 10
-# Judged together: so many that a call more is nothing, so few that one poisonous message does
+# Validated together: so many that a call more is nothing, so few that one poisonous message does
 # not cost many good ones the slower way.
 _AT_ONCE = 250
-# What an event costs in memory beside its value, roughly: in a chunk, its id in the window and its
-# numbers; else also itself, and the message it came in.
-_CHUNK_OVERHEAD = 200
-_HEADER_OVERHEAD = 150
-_ROW_OVERHEAD = 1000

@@ -1,39 +1,9 @@
 """What goes from one partition into the table by one insert, and to the dead letters."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from activity_consume.batching.rows import Chunk, Record, Row
-from activity_consume.validation.validate import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A partition of a topic; `label` and `partition` are the columns `_topic` and `_partition`."""
-
-    topic: str
-    partition: int
-    #: How often another topic was accepted under this name (topic_guard.py). Of one process: the
-    #: same for all partitions, so it tells no two of them apart.
-    generation: int = field(default=0, compare=False)
-
-    @property
-    def label(self) -> str:
-        """The topic as the tables name it: no row of a former topic of that name is meant."""
-        return f"{self.topic}#{self.generation}" if self.generation else self.topic
-
-    def __str__(self) -> str:
-        return f"{self.topic}-{self.partition}"
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that is no event, and why. `detail` is for people."""
-
-    source: Source
-    record: Record
-    reason: Reason
-    detail: str
+from activity_consume.batching.rows import PackedRows, Row
+from activity_consume.dead_letter.model import DeadLetter
 
 
 @dataclass(slots=True)
@@ -42,16 +12,20 @@ class Batch:
 
     base_offset: int
     next_offset: int
+    #: Unix seconds.
+    opened_at: float = 0.0
     #: Events to be written as they came, and all others.
-    chunks: list[Chunk] = field(default_factory=list)
+    packed: list[PackedRows] = field(default_factory=list)
     singles: list[Row] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
-    #: Ids of `singles` that ask; they are not in the window of ids.
-    asking: set[str] = field(default_factory=set)
+    #: Ids of `singles` that the table is asked for; they are not in the window of ids.
+    needs_lookup: set[str] = field(default_factory=set)
     #: Events that are here or in the batch before under the same id, by it: they are duplicates,
     #: unless that one is refused.
     copies: dict[str, list[Row]] = field(default_factory=dict)
-    #: Events in `chunks` and `singles`.
+    #: Offsets of events that were known already: of several in a row, the first.
+    known: list[int] = field(default_factory=list)
+    #: Events in `packed` and `singles`.
     count: int = 0
     #: Bytes in memory, roughly.
     size: int = 0
@@ -61,31 +35,21 @@ class Batch:
     @property
     def rows(self) -> list[Row]:
         """All events one by one, in the order of their offsets."""
-        rows = [row for chunk in self.chunks for row in chunk.rows()]
+        rows = [row for packed in self.packed for row in packed.rows()]
         return sorted([*rows, *self.singles], key=lambda row: row.offset)
 
+    def pass_known(self, offset: int) -> None:
+        """An event that is not written, because it was before."""
+        after_all = not self.known or self._last_row() > self.known[-1]
+        if after_all:
+            self.known.append(offset)
 
-#: One piece of an insert's body, bytes.
-_PIECE = 1 << 20
+    def events(self) -> list[int]:
+        """The offsets of what is an event, or is one for all that is known; in no order."""
+        packed = [offset for packed in self.packed for offset in packed.offsets]
+        return [*packed, *(row.offset for row in self.singles), *self.known]
 
-
-def json_each_row(
-    source: Source, base_offset: int, lease_ms: int, rows: Iterable[Row | Chunk]
-) -> Iterator[bytes]:
-    """The body of `INSERT ... FORMAT JSONEachRow`, in pieces: the producer's bytes as they are,
-    with the columns that say where they came from spliced in front."""
-    head = (
-        f'{{"_topic":"{source.label}","_partition":{source.partition},"_base_offset":{base_offset},'
-        f'"_lease":{lease_ms / 1000:.3f},"_offset":'
-    ).encode()
-    piece: list[bytes] = []
-    size = 0
-    for one in rows:
-        for offset, json in one.values():
-            piece += (head, b"%d," % offset, json[1:], b"\n")
-            size += len(json)
-        if size > _PIECE:
-            yield b"".join(piece)
-            piece, size = [], 0
-    if piece:
-        yield b"".join(piece)
+    def _last_row(self) -> int:
+        ends = [packed.offsets[-1] for packed in self.packed[-1:]]
+        ends += [row.offset for row in self.singles[-1:]]
+        return max([*ends, *(letter.record.offset for letter in self.dead[-1:])], default=-1)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 
-class IdWindow:
+class DedupWindow:
     """Remembers the youngest `limit` ids by their time of birth (a UUIDv7 begins with it).
 
     Exact on the young side: an id born after the horizon that is not here has not been taken.
@@ -22,12 +22,12 @@ class IdWindow:
         self._buckets: dict[str, set[str]] = {}
         self._count = 0
         self._horizon = horizon[: self._PREFIX]
-        #: Of what the horizon has passed by `ask_before`: these are known, others of their age not.
+        #: Of what the horizon has passed by `lookup_before`: these are known, others as old not.
         self._asked: dict[str, set[str]] = {}
         self._unsettled = deque([_Noted()])
 
     @classmethod
-    def seeded(cls, youngest: Iterable[str], limit: int, complete: bool) -> "IdWindow":
+    def seeded(cls, youngest: Iterable[str], limit: int, complete: bool) -> "DedupWindow":
         """A window of ids of the table. `complete`: the table has no others."""
         ids = sorted(youngest)
         window = cls(limit, "" if complete or not ids else ids[0])
@@ -53,7 +53,26 @@ class IdWindow:
         self._count += 1
         return True
 
-    def ask_before(self, id_: str) -> None:
+    def take_new(self, ids: Sequence[str]) -> bool:
+        """Remember ids of about one time, if each is a new one. False: none is remembered, and each
+        has to be taken by itself."""
+        prefix = min(ids)[: self._PREFIX]
+        new = set(ids)
+        if max(ids)[: self._PREFIX] != prefix or len(new) < len(ids):
+            return False
+        bucket = self._buckets.get(prefix)
+        if bucket is None:
+            if prefix <= self._horizon:
+                return False
+            self._buckets[prefix] = new
+        elif bucket.isdisjoint(new):
+            bucket |= new
+        else:
+            return False
+        self._count += len(new)
+        return True
+
+    def lookup_before(self, id_: str) -> None:
         """Ids that are as old as this one, or older, may be in the table by other ways than this
         partition: from now on only the table knows of those that are not here."""
         horizon = id_[: self._PREFIX]

@@ -2,8 +2,11 @@
 
 import asyncio
 
+from activity_consume.batching.rows import PackedRows
+from activity_consume.record import Headers, Record
 
-class Room:
+
+class MemoryBudget:
     """Bytes that wait, packed, from when they are taken until they are settled."""
 
     def __init__(self, limit: int, turns: int) -> None:
@@ -40,3 +43,25 @@ class Room:
         """All has gone: whoever waits goes on."""
         self._used = 0
         self._free.set()
+
+
+def size_of_packed(rows: PackedRows) -> int:
+    """What they cost in memory, roughly: nearly always a few short keys, and no headers."""
+    size = len(rows.frame) + len(rows) * _PACKED_OVERHEAD
+    size += sum(map(len, filter(None, {*rows.keys})))
+    return size + sum(map(_size_of_headers, filter(None, rows.headers)))
+
+
+def size_around(record: Record) -> int:
+    """What a record by itself costs in memory beside its value, roughly."""
+    return _ROW_OVERHEAD + len(record.key or b"") + _size_of_headers(record.headers)
+
+
+def _size_of_headers(headers: Headers) -> int:
+    return sum(len(name) + len(content or b"") + _HEADER_OVERHEAD for name, content in headers)
+
+
+# Packed: an event's id in the window, and its numbers. Else also itself, and its message.
+_PACKED_OVERHEAD = 200
+_HEADER_OVERHEAD = 150
+_ROW_OVERHEAD = 1000

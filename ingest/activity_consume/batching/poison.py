@@ -1,45 +1,19 @@
 """Too many messages in a row that are no events: a broken producer, or a wrong topic. No I/O."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from activity_consume.batching.batch import Source
-
-
-@dataclass(frozen=True, slots=True)
-class PoisonRun:
-    """Messages in a row that are no events. `why`: of the last one, for people."""
-
-    source: Source
-    first_offset: int
-    last_offset: int
-    messages: int
-    why: str
-
-    def __str__(self) -> str:
-        return (
-            f"{self.source}: {self.messages} messages in a row are no events, offsets"
-            f" {self.first_offset} to {self.last_offset} (the last: {self.why}). They are in the"
-            " dead letters, and nothing after them is read. Mend the producer. To go on, run"
-            f" `activity dlq accept {self.source.label}/{self.source.partition}/{self.last_offset}`"
-            " and start the consumer again; ACTIVITY_CONSUMER_POISON_LIMIT is how many in a row are"
-            " too many"
-        )
-
-
-class PoisonError(Exception):
-    """Too many messages in a row are no events; the text says which, and what to do."""
-
-    def __init__(self, run: PoisonRun) -> None:
-        super().__init__(str(run))
-        self.run = run
+from activity_consume.dead_letter.model import DeadLetter
+from activity_consume.dead_letter.poison_stops import PoisonRun
+from activity_consume.record import TopicPartition
+from activity_consume.validation.validate import Reason
 
 
 class PoisonCount:
     """Counts them in one partition."""
 
-    def __init__(self, source: Source, limit: int, accepted_offset: int = -1) -> None:
-        """`accepted_offset`: up to and with this one an operator knows of them."""
-        self._source = source
+    def __init__(self, partition: TopicPartition, limit: int, accepted_offset: int = -1) -> None:
+        """`accepted_offset`: the operator knows of all poison up to and with this one."""
+        self._partition = partition
         self._limit = limit
         self._accepted_offset = accepted_offset
         self._first_offset = 0
@@ -58,4 +32,21 @@ class PoisonCount:
         self._messages += 1
         if self._messages < self._limit:
             return None
-        return PoisonRun(self._source, self._first_offset, offset, self._messages, why)
+        return PoisonRun(self._partition, self._first_offset, offset, self._messages, why)
+
+    def batch(self, events: Iterable[int], letters: Iterable[DeadLetter]) -> PoisonRun | None:
+        """Those of a batch, in the order of their offsets; the first run that is too long.
+
+        `events`: offsets, also of those that became a dead letter because the engine refused them.
+        What could not be read is neither an event nor poison.
+        """
+        found = dict.fromkeys(events, "")
+        for letter in letters:
+            if letter.reason is not Reason.UNREADABLE:
+                found[letter.record.offset] = letter.why
+        for offset in sorted(found):
+            if not (why := found[offset]):
+                self.good()
+            elif run := self.bad(offset, why):
+                return run
+        return None

@@ -1,10 +1,13 @@
-"""A dead letter, as the table `dead_letters` keeps it."""
+"""Dead letters: as they are written, and as the table `dead_letters` keeps them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from activity_consume.record import Record, TopicPartition
+from activity_consume.validation.validate import Reason
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What ClickHouse's DateTime64 can show, in milliseconds.
@@ -20,8 +23,23 @@ class Status(StrEnum):
     DROPPED = "dropped"
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that is no event, and why, on its way to the dead letters. `detail`: for people."""
+
+    partition: TopicPartition
+    record: Record
+    reason: Reason
+    detail: str
+
+    @property
+    def why(self) -> str:
+        """Reason and detail in one line."""
+        return f"{self.reason.value}: {self.detail}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
-class LetterId:
+class DeadLetterId:
     """Where the message stood; written `TOPIC/PARTITION/OFFSET`."""
 
     topic: str
@@ -29,7 +47,7 @@ class LetterId:
     offset: int
 
     @classmethod
-    def parse(cls, text: str) -> "LetterId":
+    def parse(cls, text: str) -> "DeadLetterId":
         """Raises ValueError, with a text for the one who wrote it."""
         topic, *numbers = text.rsplit("/", 2)
         if topic and len(numbers) == 2 and all(n.isascii() and n.isdecimal() for n in numbers):
@@ -42,7 +60,7 @@ class LetterId:
         )
 
     @classmethod
-    def from_row(cls, row: Sequence[Any]) -> "LetterId":
+    def from_row(cls, row: Sequence[Any]) -> "DeadLetterId":
         """Of `source_topic` (as bytes), `source_partition`, `source_offset`."""
         return cls(row[0].decode(), *row[1:])
 
@@ -62,9 +80,9 @@ class LetterId:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A letter without its bytes. `size` is that of its value, None if it has none."""
+    """A dead letter without its bytes. `size` is that of its value, None if it has none."""
 
-    id: LetterId
+    id: DeadLetterId
     reason: str
     detail: str
     status: Status
@@ -82,15 +100,15 @@ class Summary:
         reason, detail, status = (text.decode() for text in row[3:6])
         millis, size = row[6:]
         return cls(
-            LetterId.from_row(row[:3]), reason, detail, Status(status), as_time(millis), size
+            DeadLetterId.from_row(row[:3]), reason, detail, Status(status), as_time(millis), size
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StoredDeadLetter:
     """A whole one: the message as it was, to the byte."""
 
-    id: LetterId
+    id: DeadLetterId
     reason: str
     detail: str
     status: Status
@@ -107,12 +125,12 @@ class Letter:
     )
 
     @classmethod
-    def from_row(cls, row: Sequence[Any]) -> "Letter":
+    def from_row(cls, row: Sequence[Any]) -> "StoredDeadLetter":
         """A row of COLUMNS, its texts as bytes: a message's may be no UTF-8."""
         reason, detail, status = (text.decode() for text in row[3:6])
         born, updated, key, value, headers = row[6:]
         return cls(
-            LetterId.from_row(row[:3]),
+            DeadLetterId.from_row(row[:3]),
             reason,
             detail,
             Status(status),

@@ -4,12 +4,30 @@ from dataclasses import dataclass
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.batching.batch import Source
-from activity_consume.batching.poison import PoisonRun
+from activity_consume.errors import NoSuchStopError
+from activity_consume.record import TopicPartition
 
 
-class NoSuchStopError(Exception):
-    """An operator's word that fits no stop; the text says what would."""
+@dataclass(frozen=True, slots=True)
+class PoisonRun:
+    """Messages in a row that are no events. `why`: of the last one, for people."""
+
+    partition: TopicPartition
+    first_offset: int
+    last_offset: int
+    messages: int
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.partition}: {self.messages} messages in a row are no events, offsets"
+            f" {self.first_offset} to {self.last_offset} (the last: {self.why}). They are in the"
+            " dead letters, and nothing after them is read. Mend the producer. To go on, run"
+            " `activity dlq accept"
+            f" {self.partition.label}/{self.partition.partition}/{self.last_offset}`"
+            " and start the consumer again; ACTIVITY_CONSUMER_POISON_LIMIT is how many in a row are"
+            " too many"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +59,8 @@ class PoisonStops:
         """In the table when this returns; the partition's last word."""
         run = stop.run
         row = (
-            run.source.label,
-            run.source.partition,
+            run.partition.label,
+            run.partition.partition,
             run.first_offset,
             run.last_offset,
             run.messages,
@@ -51,27 +69,28 @@ class PoisonStops:
         )
         await self._client.insert("poison_stops", [row], _COLUMNS, settings={"async_insert": 0})
 
-    async def find(self, source: Source) -> PoisonStop | None:
+    async def find(self, partition: TopicPartition) -> PoisonStop | None:
         """The last one of a partition."""
         result = await self._client.query(
             f"SELECT {', '.join(_COLUMNS)} FROM poison_stops FINAL"  # noqa: S608 - our own names
             " WHERE topic = {t:String} AND partition = {p:UInt16}",
-            {"t": source.label, "p": source.partition},
+            {"t": partition.label, "p": partition.partition},
         )
         for _, _, first, last, messages, why, accepted in result.result_rows:
-            return PoisonStop(PoisonRun(source, first, last, messages, why), accepted)
+            return PoisonStop(PoisonRun(partition, first, last, messages, why), accepted)
         return None
 
-    async def accept(self, source: Source, offset: int) -> PoisonRun:
+    async def accept(self, partition: TopicPartition, offset: int) -> PoisonRun:
         """Poison up to and with `offset` stops nothing; may be said again. Raises NoSuchStopError
         unless a consumer has stopped there or before."""
-        stop = await self.find(source)
+        stop = await self.find(partition)
         if stop is None:
-            raise NoSuchStopError(f"no consumer has stopped at poison in {source}")
+            raise NoSuchStopError(f"no consumer has stopped at poison in {partition}")
         if offset < stop.run.last_offset:
             raise NoSuchStopError(
-                f"the consumer has stopped at offset {stop.run.last_offset} of {source}: accept"
-                f" {source.label}/{source.partition}/{stop.run.last_offset}, or a later offset"
+                f"the consumer has stopped at offset {stop.run.last_offset} of {partition}: accept"
+                f" {partition.label}/{partition.partition}/{stop.run.last_offset}, or a later"
+                " offset"
             )
         await self.write(PoisonStop(stop.run, max(offset, stop.accepted_offset)))
         return stop.run

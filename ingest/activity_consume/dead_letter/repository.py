@@ -9,9 +9,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.dead_letter.model import Letter, LetterId, Status, Summary
+from activity_consume.dead_letter.model import DeadLetterId, Status, StoredDeadLetter, Summary
 from activity_consume.dead_letter.poison_stops import PoisonStops
 from activity_consume.dead_letter.produce import send_as_is
+from activity_consume.errors import UnknownDeadLetterError
 
 # Whole letters in memory at once; each may be a message of the largest size.
 _CHUNK = 50
@@ -28,18 +29,14 @@ _KEPT = (
 )
 
 
-class UnknownLetterError(Exception):
-    """There is no such dead letter; the text says which."""
-
-
 @dataclass(slots=True)
 class Outcome:
     """What became of each letter."""
 
-    done: list[LetterId] = field(default_factory=list)
+    done: list[DeadLetterId] = field(default_factory=list)
     #: Replayed or dropped before.
-    passed_over: list[tuple[LetterId, Status]] = field(default_factory=list)
-    failed: list[tuple[LetterId, str]] = field(default_factory=list)
+    passed_over: list[tuple[DeadLetterId, Status]] = field(default_factory=list)
+    failed: list[tuple[DeadLetterId, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Count:
     count: int
 
 
-class DeadLetterBox:
+class DeadLetterRepository:
     """The letters in the table `dead_letters`.
 
     Everything raises ClickHouseError, and `replay` KafkaError; it may be called again then, for
@@ -88,33 +85,33 @@ class DeadLetterBox:
         )
         return [Summary.from_row(row) for row in rows]
 
-    async def ids(self, status: Status, reason: str | None = None) -> list[LetterId]:
+    async def ids(self, status: Status, reason: str | None = None) -> list[DeadLetterId]:
         """All of them, in the order in which they stand in their partitions."""
         where, values = _where(status, reason)
         columns = "source_topic, source_partition, source_offset"
         rows = await self._select(columns, f"{where} ORDER BY ALL", values)
-        return [LetterId.from_row(row) for row in rows]
+        return [DeadLetterId.from_row(row) for row in rows]
 
-    async def judged(self) -> list[LetterId]:
+    async def judged(self) -> list[DeadLetterId]:
         """All that wait, but for where a consumer stands before what it cannot read: to drop one of
         those means to go on without it, so it has to be meant."""
         unread = set(await self.ids(Status.WAITING, _UNREADABLE))
         return [id_ for id_ in await self.ids(Status.WAITING) if id_ not in unread]
 
-    async def letters(self, ids: Sequence[LetterId]) -> list[Letter]:
-        """Whole ones, in that order. Raises UnknownLetterError."""
-        rows = await self._select(Letter.COLUMNS, _BY_ID, _values(ids))
-        found = {letter.id: letter for letter in map(Letter.from_row, rows)}
+    async def letters(self, ids: Sequence[DeadLetterId]) -> list[StoredDeadLetter]:
+        """Whole ones, in that order. Raises UnknownDeadLetterError."""
+        rows = await self._select(StoredDeadLetter.COLUMNS, _BY_ID, _values(ids))
+        found = {letter.id: letter for letter in map(StoredDeadLetter.from_row, rows)}
         return [found[id_] for id_ in _known(ids, found)]
 
-    async def whole(self, ids: Sequence[LetterId]) -> AsyncIterator[Letter]:
+    async def whole(self, ids: Sequence[DeadLetterId]) -> AsyncIterator[StoredDeadLetter]:
         """As `letters`, but never many in memory at once."""
         for chunk in _chunks(ids):
             for letter in await self.letters(chunk):
                 yield letter
 
-    async def plan_replay(self, ids: Sequence[LetterId], *, force: bool = False) -> Outcome:
-        """What `replay` would do. Raises UnknownLetterError."""
+    async def plan_replay(self, ids: Sequence[DeadLetterId], *, force: bool = False) -> Outcome:
+        """What `replay` would do. Raises UnknownDeadLetterError."""
         outcome = await self.plan_drop(ids, force=force)
         outcome.failed += [(id_, _FROM_A_SPOOL) for id_ in outcome.done if not id_.has_topic]
         unread = set(await self.ids(Status.WAITING, _UNREADABLE))
@@ -122,8 +119,8 @@ class DeadLetterBox:
         outcome.done = [id_ for id_ in outcome.done if id_.has_topic and id_ not in unread]
         return outcome
 
-    async def plan_drop(self, ids: Sequence[LetterId], *, force: bool = False) -> Outcome:
-        """What `drop` would do: the waiting ones (`force`: all). Raises UnknownLetterError."""
+    async def plan_drop(self, ids: Sequence[DeadLetterId], *, force: bool = False) -> Outcome:
+        """What `drop` would do: the waiting ones (`force`: all). Raises UnknownDeadLetterError."""
         outcome = Outcome()
         for chunk in _chunks(ids):
             rows = await self._select(Summary.COLUMNS, _BY_ID, _values(chunk))
@@ -136,12 +133,12 @@ class DeadLetterBox:
         return outcome
 
     async def replay(
-        self, ids: Sequence[LetterId], producer: AIOKafkaProducer, *, force: bool = False
+        self, ids: Sequence[DeadLetterId], producer: AIOKafkaProducer, *, force: bool = False
     ) -> Outcome:
         """Send the waiting ones (`force`: all) as they were to where they were.
 
         `producer`: with acks="all". Sent, then marked: after a crash in between, a letter is sent
-        once more, and is one row all the same, because of its event's id. UnknownLetterError.
+        once more, and is one row all the same, because of its event's id. UnknownDeadLetterError.
         """
         outcome = await self.plan_replay(ids, force=force)
         todo, outcome.done = outcome.done, []
@@ -159,14 +156,14 @@ class DeadLetterBox:
                     raise error
         return outcome
 
-    async def drop(self, ids: Sequence[LetterId]) -> Outcome:
-        """Mark the waiting ones as done with; nothing is deleted. Raises UnknownLetterError."""
+    async def drop(self, ids: Sequence[DeadLetterId]) -> Outcome:
+        """Mark the waiting ones as done with; nothing is deleted. Raises UnknownDeadLetterError."""
         outcome = await self.plan_drop(ids)
         for chunk in _chunks(outcome.done):
             await self._mark(chunk, Status.DROPPED)
         return outcome
 
-    async def _mark(self, ids: Sequence[LetterId], status: Status) -> None:
+    async def _mark(self, ids: Sequence[DeadLetterId], status: Status) -> None:
         """A later version of the row: the engine copies the bytes, nobody else has to."""
         if ids:
             await self._client.command(
@@ -186,7 +183,7 @@ class DeadLetterBox:
 
 
 async def _send(
-    letters: Sequence[Letter], producer: AIOKafkaProducer
+    letters: Sequence[StoredDeadLetter], producer: AIOKafkaProducer
 ) -> list[BaseException | None]:
     """In their order; the error of each that Kafka has not acknowledged."""
     sending = [asyncio.ensure_future(_send_one(letter, producer)) for letter in letters]
@@ -194,7 +191,7 @@ async def _send(
     return [answer if isinstance(answer, BaseException) else None for answer in answers]
 
 
-async def _send_one(letter: Letter, producer: AIOKafkaProducer) -> None:
+async def _send_one(letter: StoredDeadLetter, producer: AIOKafkaProducer) -> None:
     # To its own partition, because its duplicates are looked for in there.
     await send_as_is(
         producer,
@@ -212,7 +209,7 @@ def _where(status: Status | None, reason: str | None) -> tuple[str, dict[str, An
     return " AND ".join(["true", *(f"{name} = {{{name}:String}}" for name in values)]), values
 
 
-def _values(ids: Sequence[LetterId]) -> dict[str, Any]:
+def _values(ids: Sequence[DeadLetterId]) -> dict[str, Any]:
     return {
         "t": [id_.topic for id_ in ids],
         "p": [id_.partition for id_ in ids],
@@ -220,14 +217,14 @@ def _values(ids: Sequence[LetterId]) -> dict[str, Any]:
     }
 
 
-def _known(ids: Sequence[LetterId], found: dict[LetterId, Any]) -> Sequence[LetterId]:
+def _known(ids: Sequence[DeadLetterId], found: dict[DeadLetterId, Any]) -> Sequence[DeadLetterId]:
     for id_ in ids:
         if id_ not in found:
-            raise UnknownLetterError(f"there is no dead letter {id_}")
+            raise UnknownDeadLetterError(f"there is no dead letter {id_}")
     return ids
 
 
-def _chunks(ids: Sequence[LetterId]) -> Iterator[list[LetterId]]:
+def _chunks(ids: Sequence[DeadLetterId]) -> Iterator[list[DeadLetterId]]:
     each = list(dict.fromkeys(ids))
     for first in range(0, len(each), _CHUNK):
         yield each[first : first + _CHUNK]

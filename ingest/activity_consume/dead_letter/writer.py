@@ -9,8 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.batching.batch import DeadLetter
-from activity_consume.dead_letter.model import as_time
+from activity_consume.dead_letter.model import DeadLetter, as_time
 from activity_consume.dead_letter.poison_stops import PoisonStops
 from activity_consume.dead_letter.produce import send_as_is
 
@@ -19,7 +18,7 @@ log = logging.getLogger(__name__)
 _PREFIX = "activity-dlq-"
 
 
-class DeadLetters:
+class DeadLetterWriter:
     """Buries dead letters; a message buried twice is one row of the table."""
 
     def __init__(self, producer: AIOKafkaProducer | None, topic: str, client: AsyncClient) -> None:
@@ -30,7 +29,7 @@ class DeadLetters:
         #: Where there were too many in a row.
         self.stops = PoisonStops(client)
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+    async def write(self, letters: Sequence[DeadLetter]) -> None:
         """Acknowledged by the topic and in the table when this returns.
 
         Raises KafkaError or ClickHouseError; then it may be called again with the same ones.
@@ -46,8 +45,8 @@ class DeadLetters:
             *((name, content) for name, content in letter.record.headers),
             (f"{_PREFIX}reason", letter.reason.value.encode()),
             (f"{_PREFIX}detail", letter.detail.encode()),
-            (f"{_PREFIX}topic", letter.source.topic.encode()),
-            (f"{_PREFIX}partition", str(letter.source.partition).encode()),
+            (f"{_PREFIX}topic", letter.partition.topic.encode()),
+            (f"{_PREFIX}partition", str(letter.partition.partition).encode()),
             (f"{_PREFIX}offset", str(letter.record.offset).encode()),
             (f"{_PREFIX}timestamp", str(letter.record.timestamp).encode()),
         ]
@@ -64,7 +63,7 @@ class DeadLetters:
             log.error(
                 "%s offset %d is too large for %s (raise its max.message.bytes);"
                 " it is in the table dead_letters only",
-                letter.source,
+                letter.partition,
                 letter.record.offset,
                 self._topic,
             )
@@ -72,8 +71,8 @@ class DeadLetters:
     async def _to_table(self, letters: Sequence[DeadLetter]) -> None:
         rows = [
             (
-                letter.source.label,
-                letter.source.partition,
+                letter.partition.label,
+                letter.partition.partition,
                 letter.record.offset,
                 letter.reason.value,
                 letter.detail,

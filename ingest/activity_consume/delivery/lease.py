@@ -45,7 +45,7 @@ class Lease:
 
 
 class ServerClock:
-    """The ClickHouse server's clock, without asking it each time.
+    """The ClickHouse server's clock, without needs_lookup it each time.
 
     An error of this clock costs time, never correctness: leases are compared on the server.
     """

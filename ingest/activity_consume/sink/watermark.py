@@ -9,19 +9,19 @@ from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.batching.batch import Source
-from activity_consume.delivery.incarnations import Incarnation
-from activity_consume.delivery.resume import GapError
+from activity_consume.brokers.kafka_log import KafkaLog
+from activity_consume.errors import GapError, first_line
 from activity_consume.health import Part
 from activity_consume.metrics import Stats
-from activity_consume.sink.clickhouse import EventStore, first_line
-from activity_consume.sources.kafka_log import KafkaLog
+from activity_consume.record import TopicPartition
+from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_consume.sink.incarnations import Incarnation
 
 _EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Watermark:
     """At `at_ms` (Unix, the ClickHouse server's clock) the partition ended at `end`, and the topic
     had so many partitions."""
 
@@ -30,19 +30,21 @@ class Mark:
     partitions: int
 
 
-class Marks:
+class Watermarks:
     """One mark per partition at a time; passed when all before it is settled. No I/O."""
 
     def __init__(self) -> None:
-        self._open: dict[Source, Mark] = {}
+        self._open: dict[TopicPartition, Watermark] = {}
 
-    def set(self, ends: Mapping[Source, int], at_ms: int, partitions: int) -> None:
+    def set(self, ends: Mapping[TopicPartition, int], at_ms: int, partitions: int) -> None:
         """Where there is none; `ends`, and then `partitions`, were asked of the brokers after
         `at_ms`, so they cover all before it."""
-        for source, end in ends.items():
-            self._open.setdefault(source, Mark(at_ms, end, partitions))
+        for partition, end in ends.items():
+            self._open.setdefault(partition, Watermark(at_ms, end, partitions))
 
-    def passed(self, settled: Mapping[Source, int]) -> list[tuple[Source, Mark]]:
+    def passed(
+        self, settled: Mapping[TopicPartition, int]
+    ) -> list[tuple[TopicPartition, Watermark]]:
         """The partitions that are past their mark; these are done with.
         Partitions that are no longer here are forgotten."""
         self._open = {one: mark for one, mark in self._open.items() if one in settled}
@@ -50,14 +52,14 @@ class Marks:
         return [(one, self._open.pop(one)) for one in done]
 
 
-class ProgressReport:
+class WatermarkReporter:
     """Writes a row for each partition about every second."""
 
     def __init__(
         self,
         client: AsyncClient,
-        store: EventStore,
-        settled: Callable[[], Mapping[Source, int]],
+        sink: ClickHouseSink,
+        settled: Callable[[], Mapping[TopicPartition, int]],
         topic: Callable[[], Awaitable[Incarnation]],
         *,
         kafka: KafkaLog,
@@ -66,12 +68,12 @@ class ProgressReport:
         """`settled`: of each partition held, the offset below which all is in the table. `topic`:
         as the brokers know it when they are asked; raises GapError where it is another one."""
         self._client = client
-        self._store = store
+        self._sink = sink
         self._kafka = kafka
         self._stats = stats
         self._settled = settled
         self._topic = topic
-        self._marks = Marks()
+        self._marks = Watermarks()
 
     async def run(self) -> None:
         """Until cancelled. While Kafka or ClickHouse is away there is no progress to tell."""
@@ -90,23 +92,23 @@ class ProgressReport:
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def _report(self) -> None:
-        sources = list(self._settled())
-        if not sources:
+        partitions = list(self._settled())
+        if not partitions:
             return
-        labels = {one: one.label for one in sources}
-        at_ms = await self._store.now_ms()
+        labels = {one: one.label for one in partitions}
+        at_ms = await self._sink.now_ms()
         # Where the log ends, and not how far it can be read: what has been acknowledged behind an
         # open transaction is not in the table yet.
-        ends = await self._kafka.ends(sources)
+        ends = await self._kafka.ends(partitions)
         self._stats.behind(ends, self._settled())
         # After the ends: then the ends were this topic's, and whatever partition is added later was
         # not there at `at_ms`, so it is no lie that nothing of it is covered.
-        partitions = (await self._topic()).partitions
-        self._marks.set(ends, at_ms, partitions)
+        count = (await self._topic()).partitions
+        self._marks.set(ends, at_ms, count)
         rows = []
-        for source, mark in self._marks.passed(self._settled()):
+        for partition, mark in self._marks.passed(self._settled()):
             through = datetime.fromtimestamp(mark.at_ms / 1000, UTC)
-            rows.append((labels[source], source.partition, mark.partitions, through))
+            rows.append((labels[partition], partition.partition, mark.partitions, through))
         if rows:
             await self._client.insert("progress", rows, _COLUMNS, settings={"async_insert": 0})
 

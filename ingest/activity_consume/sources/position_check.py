@@ -5,19 +5,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.batching.accumulator import Intake
-from activity_consume.batching.batch import Source
-from activity_consume.batching.memory_budget import Room
-from activity_consume.delivery.offsets import Commits
-from activity_consume.delivery.resume import GapError
+from activity_consume.batching.accumulator import BatchAccumulator
+from activity_consume.batching.memory_budget import MemoryBudget
+from activity_consume.delivery.offsets import KafkaOffsetStore
+from activity_consume.errors import GapError, first_line
 from activity_consume.health import Part
 from activity_consume.metrics import Stats
-from activity_consume.sink.clickhouse import first_line
-from activity_consume.sources.unread import Unreadables
+from activity_consume.record import TopicPartition
+from activity_consume.sources.unreadable import Unreadables
 
 _EVERY_SECONDS = 1.0
 # Looks at the same place after which nothing is on the way between the client and us.
@@ -41,27 +40,28 @@ class Place:
         return Place(self.ours, before.since, before.looks + 1)
 
 
-class Watch:
+class PositionCheck:
     """That the client hands over all that is there, that what stands still goes on when it can."""
 
     def __init__(
         self,
-        *,
-        intakes: Callable[[], Mapping[Source, Intake]],
-        client: Callable[[], tuple[AIOKafkaConsumer, Commits]],
+        client: Callable[[], tuple[AIOKafkaConsumer, KafkaOffsetStore]],
+        accumulators: Callable[[], Mapping[TopicPartition, BatchAccumulator]],
         unreadables: Unreadables,
+        *,
         stats: Stats,
-        room: Room,
+        memory: MemoryBudget,
         taking: asyncio.Lock,
     ) -> None:
-        """`intakes`: of the partitions held. `taking`: held by whoever takes records."""
-        self._intakes = intakes
+        """`accumulators`: of the partitions that are read. `taking`: held by whoever takes
+        records."""
         self._client = client
+        self._accumulators = accumulators
         self._unreadables = unreadables
         self._stats = stats
-        self._room = room
+        self._memory = memory
         self._taking = taking
-        self._seen: dict[Source, Place] = {}
+        self._seen: dict[TopicPartition, Place] = {}
 
     async def run(self) -> None:
         """Until cancelled. Raises GapError: the consumer must not go on."""
@@ -79,47 +79,49 @@ class Watch:
                 self._stats.health.failed("watch", Part.KAFKA, text)
 
     async def _look(self) -> None:
-        consumer, commits = self._client()
+        consumer, offset_store = self._client()
         if consumer.has_ended:
             raise GapError("the Kafka client has ended by an error; start the consumer again")
         now = time.monotonic()
-        intakes = {} if self._room.is_full else self._intakes()
+        accumulators = {} if self._memory.is_full else self._accumulators()
         self._seen = {
-            one: Place(intake.next_offset, now).after(self._seen.get(one))
-            for one, intake in intakes.items()
+            one: Place(accumulator.next_offset, now).after(self._seen.get(one))
+            for one, accumulator in accumulators.items()
         }
         still = {
             one: place
             for one, place in self._seen.items()
             if place.looks >= _SAME_PLACE and not self._unreadables.stands(one)
         }
-        ends = await commits.stable_ends(list(still)) if still else {}
+        ends = await offset_store.stable_ends(list(still)) if still else {}
         async with self._taking:  # or what is being taken would be taken twice
-            for source, intake in self._intakes().items():
-                if self._unreadables.stands(source):
-                    await self._unreadables.look(intake)
-                elif source in ends and still[source].ours == intake.next_offset < ends[source]:
-                    await self._unreadables.read_beside(intake)
+            for partition, accumulator in self._accumulators().items():
+                if self._unreadables.stands(partition):
+                    await self._unreadables.look(accumulator)
+                elif (
+                    partition in ends
+                    and still[partition].ours == accumulator.next_offset < ends[partition]
+                ):
+                    await self._unreadables.read_beside(accumulator)
         self._look_at_transactions({one: still[one] for one in ends}, now)
 
-    def _look_at_transactions(self, still: Mapping[Source, Place], now: float) -> None:
+    def _look_at_transactions(self, still: Mapping[TopicPartition, Place], now: float) -> None:
         """Whatever stands behind an open transaction waits for its end, and nobody else says so."""
         consumer, _ = self._client()
         mine = consumer.assignment()
-        waiting: dict[Source, float] = {}
-        for source, place in still.items():
-            partition = TopicPartition(source.topic, source.partition)
+        waiting: dict[TopicPartition, float] = {}
+        for partition, place in still.items():
             high = consumer.highwater(partition) if partition in mine else None
             if (high or 0) > place.ours and now - place.since >= _LONG_OPEN_SECONDS:
-                waiting[source] = now - place.since
+                waiting[partition] = now - place.since
                 self._stats.health.failed(
-                    ("transaction", source),
-                    f"transaction {source}",
-                    f"{source}: an open transaction begins at offset {place.ours}; what comes after"
-                    " it waits for its end",
+                    ("transaction", partition),
+                    f"transaction {partition}",
+                    f"{partition}: an open transaction begins at offset {place.ours}; what comes"
+                    " after it waits for its end",
                     then="Kafka's kafka-transactions.sh finds its producer and can abort it",
                     blocks=False,
                 )
-        for source in self._stats.open_transaction.keys() - waiting.keys():
-            self._stats.health.recovered(("transaction", source))
+        for partition in self._stats.open_transaction.keys() - waiting.keys():
+            self._stats.health.recovered(("transaction", partition))
         self._stats.open_transaction = waiting

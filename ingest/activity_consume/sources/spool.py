@@ -1,28 +1,19 @@
 """The spools of one machine, read into the table without a broker in between."""
 
 import asyncio
-import fcntl
 import sqlite3
 import time
 from pathlib import Path
 from typing import IO
 
-from clickhouse_connect.driver.exceptions import ClickHouseError
-
-from activity_consume.batching.memory_budget import Room
-from activity_consume.batching.poison import PoisonError
-from activity_consume.dead_letter.writer import DeadLetters
+from activity_consume.delivery.open_partition import PartitionOpener
 from activity_consume.delivery.partition_writer import PartitionWriter
-from activity_consume.delivery.resume import take_over
-from activity_consume.metrics import Stats
-from activity_consume.settings import ConsumerSettings
-from activity_consume.sink.clickhouse import EventStore
-from activity_consume.sources.kafka import StopError
-from activity_consume.sources.spool_file import SpoolCommits, SpoolFile, spool_files
+from activity_consume.errors import PoisonError, StopError
+from activity_consume.sources.spool_file import SpoolFile, SpoolOffsetStore, spool_files
+from activity_spool.lock import lock
 from activity_spool.progress import SpoolProgress
 
 _POLL_SECONDS = 0.1
-_RETRY_SECONDS = 1.0
 _ROWS = 10
 
 
@@ -30,14 +21,7 @@ class Spools:
     """Each spool is a partition with a writer of its own; the same questions, leases and batches
     as with Kafka."""
 
-    def __init__(
-        self,
-        directory: Path,
-        store: EventStore,
-        dead_letters: DeadLetters,
-        settings: ConsumerSettings,
-        stats: Stats,
-    ) -> None:
+    def __init__(self, directory: Path, opener: PartitionOpener) -> None:
         """Raises StopError where another consumer has the directory, or it cannot be written."""
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,11 +30,8 @@ class Spools:
         except (OSError, sqlite3.Error) as error:
             raise StopError(f"cannot consume the spools of {directory}: {error}") from error
         self._directory = directory
-        self._store = store
-        self._dead_letters = dead_letters
-        self._settings = settings
-        self._stats = stats
-        self._room = Room(settings.buffer_max_bytes, settings.insert_max_concurrent)
+        self._opener = opener
+        self._memory = opener.memory
         self._held: dict[str, asyncio.Task[None]] = {}
         self._writers: dict[str, PartitionWriter] = {}
 
@@ -77,7 +58,7 @@ class Spools:
             writer.close()
         tasks = list(self._held.values())
         if tasks:
-            await asyncio.wait(tasks, timeout=self._settings.flush_timeout_s)
+            await asyncio.wait(tasks, timeout=self._opener.settings.flush_timeout_s)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -90,9 +71,9 @@ class Spools:
             file = SpoolFile(path)
         except sqlite3.Error:
             return  # gone in this moment; if not, the next round tries again
-        commits = SpoolCommits(self._progress)
+        offset_store = SpoolOffsetStore(self._progress)
         try:
-            writer = await self._take_over(file, commits)
+            writer = await self._opener.open(file.partition, offset_store, lambda: len(self._held))
             self._writers[path.stem] = writer
             writing = asyncio.create_task(writer.run())
             try:
@@ -110,54 +91,25 @@ class Spools:
             self._writers.pop(path.stem, None)
             file.close()
 
-    async def _take_over(self, file: SpoolFile, commits: SpoolCommits) -> PartitionWriter:
-        while True:
-            try:
-                intake = await take_over(
-                    file.source,
-                    commits,
-                    self._store,
-                    self._dead_letters.stops,
-                    self._settings,
-                    partitions=len(self._held),
-                )
-                break
-            except ClickHouseError as error:
-                self._stats.failed(file.source, "cannot take over yet", error)
-                await asyncio.sleep(_RETRY_SECONDS)
-        self._stats.recovered(file.source)
-        return PartitionWriter(
-            intake,
-            store=self._store,
-            commits=commits,
-            dead_letters=self._dead_letters,
-            settings=self._settings,
-            stats=self._stats,
-            room=self._room,
-        )
-
     async def _read(
         self, file: SpoolFile, writer: PartitionWriter, writing: "asyncio.Task[None]"
     ) -> None:
         """Feed the writer; returns when the spool is read to its end and nobody writes it."""
         while not writing.done():
             records = []
-            if not (self._room.is_full or writer.intake.poison):
+            if not (self._memory.is_full or writer.accumulator.poison):
                 now = time.time()
-                records = file.read(writer.intake.next_offset, _ROWS, int(now * 1000))
-                self._room.take(writer.intake.add(records, now))
+                records = file.read(writer.accumulator.next_offset, _ROWS, int(now * 1000))
+                self._memory.take(writer.accumulator.add(records, now))
             if not records:
-                if writer.settled >= writer.intake.next_offset and not file.has_owner():
+                if writer.settled >= writer.accumulator.next_offset and not file.has_owner():
                     return
                 await asyncio.sleep(_POLL_SECONDS)
             await asyncio.sleep(0)  # the others' turn
 
 
 def _lock(path: Path) -> IO[bytes]:
-    handle = path.open("ab")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
+        return lock(path, create=True)
+    except BlockingIOError:
         raise BlockingIOError(f"another consumer holds {path}") from None
-    return handle

@@ -1,15 +1,15 @@
 """Spool files as partitions: without a broker, each is a log of its own with positions in it."""
 
 import contextlib
-import fcntl
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from activity_consume.batching.batch import Source
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Committed, LogBounds
+from activity_consume.record import TopicPartition
+from activity_spool.lock import lock
 from activity_spool.progress import EVENTS_PER_ROW, SpoolProgress
 from activity_spool.spool import Spool, SpoolError
 
@@ -33,7 +33,7 @@ class SpoolFile:
     def __init__(self, path: Path) -> None:
         """Raises sqlite3.Error."""
         self.path = path
-        self.source = Source(f"{_TOPIC}{path.stem}", 0)
+        self.partition = TopicPartition(f"{_TOPIC}{path.stem}", 0)
         self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)
 
     def read(self, position: int, rows: int, now_ms: int) -> list[SpoolRecord]:
@@ -52,8 +52,7 @@ class SpoolFile:
     def has_owner(self) -> bool:
         """Somebody writes it: its owner holds a lock for as long as it lives."""
         try:
-            with self.path.with_suffix(".lock").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self.path.with_suffix(".lock"), create=False).close()
         except FileNotFoundError:
             return False
         except OSError:
@@ -88,24 +87,24 @@ class SpoolFile:
 _MANY = 1000
 
 
-class SpoolCommits:
-    """`Commits` for spools. Nothing to fence: one consumer holds the directory's lock."""
+class SpoolOffsetStore:
+    """OffsetStore for spools. Nothing to fence: one consumer holds the directory's lock."""
 
     def __init__(self, progress: SpoolProgress) -> None:
         self._progress = progress
 
-    async def commit(self, source: Source, offset: int, lease: Lease) -> None:
+    async def commit(self, partition: TopicPartition, offset: int, lease: Lease) -> None:
         """On disk when this returns. Raises sqlite3.Error."""
-        self._progress.write(_name(source), offset, lease.encode())
+        self._progress.write(_name(partition), offset, lease.encode())
 
-    async def committed(self, source: Source) -> Committed | None:
+    async def committed(self, partition: TopicPartition) -> Committed | None:
         """The last commit."""
-        found = self._progress.read(_name(source))
+        found = self._progress.read(_name(partition))
         return Committed(found[0], Lease.decode(found[1])) if found else None
 
-    async def bounds(self, source: Source) -> LogBounds:
+    async def bounds(self, partition: TopicPartition) -> LogBounds:
         """A spool loses nothing that is not settled, and positions have gaps."""
-        del source
+        del partition
         return LogBounds(0, 2**62)
 
 
@@ -114,5 +113,5 @@ def spool_files(directory: Path) -> Iterator[Path]:
     yield from sorted(directory.glob("*.spool"))
 
 
-def _name(source: Source) -> str:
-    return source.topic.removeprefix(_TOPIC)
+def _name(partition: TopicPartition) -> str:
+    return partition.topic.removeprefix(_TOPIC)

@@ -15,7 +15,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from faststream.specification import AsyncAPI
 
 from activity_consume.settings import ConsumerSettings
-from activity_consume.sources.client import Broker, Hooks
+from activity_consume.sources.group_consumer import Broker, Hooks
 from activity_kafka.settings import KafkaSettings
 from activity_schemas.event import ActivityEvent
 

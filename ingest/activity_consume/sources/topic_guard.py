@@ -15,12 +15,12 @@ import msgspec
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.batching.batch import Source
-from activity_consume.delivery.incarnations import Incarnation
-from activity_consume.delivery.offsets import Commits
-from activity_consume.delivery.resume import GapError
-from activity_consume.sink.clickhouse import EventStore, first_line
-from activity_consume.sources.topic_metadata import TopicMetadata
+from activity_consume.brokers.topic_metadata import TopicMetadata
+from activity_consume.delivery.offsets import KafkaOffsetStore
+from activity_consume.errors import GapError, first_line
+from activity_consume.record import TopicPartition
+from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_consume.sink.incarnations import Incarnation
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class TopicGuard:
         self._one_at_a_time = asyncio.Lock()
 
     @property
-    def ask_born_before_ms(self) -> int:
+    def lookup_born_before_ms(self) -> int:
         """Ids born before this (Unix) may be in the table from another partition, or from the topic
         before this one."""
         one = self._incarnation
@@ -79,9 +79,14 @@ class TopicGuard:
             self._incarnation = current
             return current
 
-    async def watch(self, stop: Callable[[Exception], None], changed: Callable[[], None]) -> None:
-        """Check each second, until cancelled. `changed`: there are more partitions than before."""
-        told = self.ask_born_before_ms
+    async def is_unchanged(self, told_ms: int) -> bool:
+        """Whether `lookup_born_before_ms` is what it was, by the brokers' word of now. Raises as
+        `check`."""
+        await self.check()
+        return self.lookup_born_before_ms == told_ms
+
+    async def watch(self, stop: Callable[[Exception], None]) -> None:
+        """Check each second, until cancelled."""
         while True:
             try:
                 await self.check()
@@ -90,12 +95,11 @@ class TopicGuard:
                 return
             except (KafkaError, ClickHouseError) as error:
                 log.debug("cannot look at the topic: %s", first_line(error))
-            if self.ask_born_before_ms != told:  # seen here, or by whoever else has checked
-                told = self.ask_born_before_ms
-                changed()
             await asyncio.sleep(_EVERY_SECONDS)
 
-    async def admit(self, source: Source, commits: Commits, store: EventStore) -> Source:
+    async def admit(
+        self, partition: TopicPartition, offset_store: KafkaOffsetStore, sink: ClickHouseSink
+    ) -> TopicPartition:
         """The partition as the table names it. To be asked before it is taken over.
 
         Raises GapError: it is not the topic whose rows are in the table.
@@ -104,10 +108,10 @@ class TopicGuard:
         latest = await self._known.latest(self._topic)
         if latest and latest.generation != current.generation:
             raise GapError(f"topic {self._topic} was accepted as another one; start again")
-        source = replace(source, generation=current.generation)
-        await self._look(source, commits, store)
-        await self._wait_for_older(source, current, commits)
-        return source
+        partition = TopicPartition(partition.topic, partition.partition, current.generation)
+        await self._look(partition, offset_store, sink)
+        await self._wait_for_older(partition, current, offset_store)
+        return partition
 
     async def _compared(self, known: Incarnation | None, seen: TopicMetadata) -> Incarnation:
         if known is None:
@@ -136,40 +140,48 @@ class TopicGuard:
             changed_at_ms=await self._now_ms(),
         )
 
-    async def _wait_for_older(self, source: Source, current: Incarnation, commits: Commits) -> None:
+    async def _wait_for_older(
+        self, partition: TopicPartition, current: Incarnation, offset_store: KafkaOffsetStore
+    ) -> None:
         """A partition that was added begins when all is in the table that the others had by now: of
-        what is sent once more in this one, the first copy may still wait in them."""
+        what is sent once more in this one, the first copy may still wait in them. What an open
+        transaction holds back is not waited for: it may last, and is asked for in the table."""
         before = current.partitions_before
-        if source.partition < before or not before or await commits.committed(source):
+        if partition.partition < before or not before or await offset_store.committed(partition):
             return
-        older = [replace(source, partition=number) for number in range(before)]
-        ends = {one: (await commits.bounds(one)).end for one in older}
-        log.info("%s: new; begins when the older partitions are read up to here", source)
+        older = [
+            TopicPartition(partition.topic, number, partition.generation)
+            for number in range(before)
+        ]
+        ends = await offset_store.stable_ends(older)
+        log.info("%s: new; begins when the older partitions are read up to here", partition)
         while ends:
             for one, end in list(ends.items()):
-                committed = await commits.committed(one)
+                committed = await offset_store.committed(one)
                 if end == 0 or (committed and committed.lease and committed.offset >= end):
                     del ends[one]
             await asyncio.sleep(_POLL_SECONDS if ends else 0)
 
-    async def _look(self, source: Source, commits: Commits, store: EventStore) -> None:
+    async def _look(
+        self, partition: TopicPartition, offset_store: KafkaOffsetStore, sink: ClickHouseSink
+    ) -> None:
         """Compare a message with its row: what ids cannot tell (a cluster restored from a copy, a
         broker without topic ids), and what they could not when they were first written down."""
-        bounds = await commits.bounds(source)
-        committed = await commits.committed(source)
+        bounds = await offset_store.bounds(partition)
+        committed = await offset_store.committed(partition)
         near = max(bounds.begin, committed.offset - _NEAR) if committed else bounds.begin
-        rows = await store.edge_rows(source, near, bounds.end)
+        rows = await sink.edge_rows(partition, near, bounds.end)
         if not rows and near > bounds.begin:
-            rows = await store.edge_rows(source, bounds.begin, near)
+            rows = await sink.edge_rows(partition, bounds.begin, near)
         # The last may have come after the topic was created anew, before anybody saw that; the
         # first is still in a cluster that was restored from an older copy.
         for offset, id_ in rows.items():
-            piece = await commits.read(source, offset)
+            piece = await offset_store.read(partition, offset)
             found = [one for one in piece.records if one.offset == offset]
             if found and (other := event_id(found[0].value)) != id_:
                 raise another(
                     self._topic,
-                    f"at offset {offset} of partition {source.partition} is event"
+                    f"at offset {offset} of partition {partition.partition} is event"
                     f" {other or 'none'}, and the table has {id_} from there",
                 )
 

@@ -11,9 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from activity_consume.batching.batch import Source
-from activity_consume.delivery.offsets import Commits, LogBounds
-from activity_consume.sink.clickhouse import first_line
+from activity_consume.delivery.offsets import KafkaOffsetStore, LogBounds
+from activity_consume.errors import first_line
+from activity_consume.record import TopicPartition
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def dead_letter_concerns(topic: str, of_topic: Settings, events: Settings) -> li
 
 
 def near_deletion(
-    source: Source, settled: int, bounds: LogBounds, waits_ms: float, of_topic: Settings
+    partition: TopicPartition, settled: int, bounds: LogBounds, waits_ms: float, of_topic: Settings
 ) -> Concern | None:
     """What has not been deleted yet, but will be if the consumer does not get on. `waits_ms`: how
     old the next message to be read is."""
@@ -93,11 +93,11 @@ def near_deletion(
     if not by_age and not by_size:
         return None
     return Concern(
-        source.topic,
+        partition.topic,
         "near_deletion",
-        f"partition {source.partition} has {bounds.end - settled} messages to be read, the next is"
-        f" {waits_ms / 1000:.0f} s old and {settled - bounds.begin} before it are kept: retention"
-        " will delete it; raise retention.ms and retention.bytes, or add consumers",
+        f"partition {partition.partition} has {bounds.end - settled} messages to be read, the next"
+        f" is {waits_ms / 1000:.0f} s old and {settled - bounds.begin} before it are kept:"
+        " retention will delete it; raise retention.ms and retention.bytes, or add consumers",
     )
 
 
@@ -124,15 +124,15 @@ class TopicSettingsWatch:
         self,
         admin: AIOKafkaAdminClient,
         topics: tuple[str, str],
-        settled: Callable[[], Mapping[Source, int]],
-        commits: Callable[[], Commits],
+        settled: Callable[[], Mapping[TopicPartition, int]],
+        offset_store: Callable[[], KafkaOffsetStore],
         least_retention_s: float,
     ) -> None:
         """`topics`: of events, of dead letters."""
         self._admin = admin
         self._topic, self._dead_letters = topics
         self._settled = settled
-        self._commits = commits
+        self._commits = offset_store
         self._least_retention_s = least_retention_s
         self._found: dict[tuple[str, str], Concern] = {}
         self._forbidden: set[str] = set()
@@ -167,14 +167,14 @@ class TopicSettingsWatch:
 
     async def _near(self, events: Settings) -> list[Concern]:
         found = []
-        commits = self._commits()
-        for source, settled in self._settled().items():
-            bounds = await commits.bounds(source)
+        offset_store = self._commits()
+        for partition, settled in self._settled().items():
+            bounds = await offset_store.bounds(partition)
             if settled >= bounds.end or settled < bounds.begin:
                 continue
-            records = (await commits.read(source, settled)).records
+            records = (await offset_store.read(partition, settled)).records
             waits_ms = time.time() * 1000 - records[0].timestamp if records else 0
-            if one := near_deletion(source, settled, bounds, waits_ms, events):
+            if one := near_deletion(partition, settled, bounds, waits_ms, events):
                 found.append(one)
         return found
 

@@ -1,47 +1,36 @@
-"""Messages as our producers write them, judged many at a time: half the work of one by one."""
+"""Messages as our producers write them, validated many at a time: half the work of one by one."""
 
-from array import array
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from activity_consume.batching.rows import Chunk, Record, pack
 from activity_consume.validation.formats import are_utc, are_uuid7
 from activity_consume.validation.validate import FastEvent, are_plain
-from activity_kafka.headers import RESENT_HEADER
 
 _decode_lines = msgspec.json.Decoder(FastEvent).decode_lines
 
 
-def plain(records: Sequence[Record], latest: datetime) -> tuple[Chunk, list[FastEvent]] | None:
-    """All of them as events, if that is what `judge` says of each, and none is resent; else None.
-    `latest`: a timestamp after this one is a broken clock.
+def validate_many(
+    values: Sequence[bytes | None], latest: datetime
+) -> tuple[list[FastEvent], bytes] | None:
+    """All of them as events, and their bytes, one a line, if `validate` takes each as it is; else
+    None: then each has to be validated by itself. `latest`: a timestamp after this one is a broken
+    clock.
 
-    The events hold on to the whole chunk's bytes: they must not be kept.
+    The events hold on to all of the bytes: they must not be kept.
     """
-    values = [record.value for record in records if record.value is not None]
-    keys = {record.key: record.key for record in records}
-    if not values or len(values) < len(records):
+    given = [value for value in values if value is not None]
+    if not given or len(given) < len(values):
         return None
-    headers = [record.headers for record in records] if any(r.headers for r in records) else []
-    if any(name == RESENT_HEADER for around in headers for name, _ in around):
-        return None  # the table is asked for it
-    lines = b"\n".join(values)
+    lines = b"\n".join(given)
     try:
-        events = _one_a_value(values, lines)
-        if not (_forms_are_plain(events, latest) and are_plain(events, lines)):
+        events = _one_a_value(given, lines)
+        if not (_formats_are_plain(events, latest) and are_plain(events, lines)):
             return None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    chunk = Chunk(
-        pack(lines),
-        array("Q", [record.offset for record in records]),
-        array("q", [record.timestamp for record in records]),
-        [keys[record.key] for record in records],
-        headers,
-    )
-    return chunk, events
+    return events, lines
 
 
 def _one_a_value(values: Sequence[bytes], lines: bytes) -> list[FastEvent]:
@@ -59,7 +48,7 @@ def _one_a_value(values: Sequence[bytes], lines: bytes) -> list[FastEvent]:
     return events
 
 
-def _forms_are_plain(events: list[FastEvent], latest: datetime) -> bool:
+def _formats_are_plain(events: list[FastEvent], latest: datetime) -> bool:
     """Raises ValueError for a day or hour that does not exist."""
     times = [event.timestamp for event in events]
     return (

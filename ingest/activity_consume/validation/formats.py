@@ -2,7 +2,7 @@
 
 All texts of a list have one length, so a character's place in all of them is one slice. A list may
 be refused for a text that is right by itself (a time without fractions): then each is looked at
-alone. What passes here passes there (tests/unit/consume/test_consume_forms.py).
+alone. What passes here passes there (tests/unit/consume/test_consume_formats.py).
 """
 
 from collections.abc import Sequence

@@ -13,13 +13,15 @@ def is_all(given: bytes, read: bytes) -> bool:
 
 def names_all(given: bytes, read: bytes) -> bool:
     """The same, but of numbers in it nothing is said: they may be written in another way."""
-    return _as_many(b'"', given, read)
+    return given.count(b'"') == read.count(b'"') and _hides_none(given)
 
 
 def _as_many(marks: bytes, given: bytes, read: bytes) -> bool:
     """Spaces or escapes: still each name and each text has two quotes, and each minus is there.
     An escape that stands for one of them might hide one."""
     lost = len(given) - len(given.translate(None, marks))
-    return lost == len(read) - len(read.translate(None, marks)) and (
-        b"\\" not in given or b"\\u002" not in given
-    )
+    return lost == len(read) - len(read.translate(None, marks)) and _hides_none(given)
+
+
+def _hides_none(given: bytes) -> bool:
+    return b"\\" not in given or b"\\u002" not in given

@@ -3,12 +3,14 @@
 import json
 from typing import NoReturn
 
+from activity_consume.errors import ConsumerError
 
-class TwiceError(ValueError):
+
+class TwiceError(ConsumerError, ValueError):
     """A name stands twice in one object; the text names it."""
 
 
-class NoNumberError(ValueError):
+class NoNumberError(ConsumerError, ValueError):
     """NaN or Infinity."""
 
 

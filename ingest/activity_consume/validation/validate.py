@@ -3,7 +3,7 @@
 The good path reads the JSON once with msgspec, which makes almost no Python objects, and hands the
 producer's own bytes on. Whatever is not plainly right goes through the event's model, which has the
 last word, and is written anew: the good path may refuse what the model accepts, never the other way
-round (tests/unit/consume/test_consume_judge.py).
+round (tests/unit/consume/test_consume_validate.py).
 """
 
 import re
@@ -46,7 +46,7 @@ Metadata = dict[str, _Depth0 | list[_Depth2] | dict[str, _Depth2]]
 TokenUsage = Annotated[dict[Word, Count], msgspec.Meta(max_length=MAX_TOKEN_NAMES)]
 
 
-class FastEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FastEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """`ActivityEvent`, as strict or stricter. What was not there is UNSET: so it can be written as
     it was read (same_bytes.py).
 
@@ -54,7 +54,7 @@ class FastEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text, depth), and the engine may take it for a column (`_offset`, `Org_Id`).
     """
 
-    #: `judge` looks at their forms: a pattern is slow in msgspec.
+    #: `validate` looks at their forms: a pattern is slow in msgspec.
     id: str
     timestamp: str
     org_id: Id
@@ -127,7 +127,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class Accepted(msgspec.Struct, frozen=True, gc=False):
+class ValidEvent(msgspec.Struct, frozen=True, gc=False):
     """An event. `value`: its JSON object, as bytes; `id` and `timestamp` canonical."""
 
     id: str
@@ -137,21 +137,21 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class InvalidMessage:
     """Not an event. `detail` is for people."""
 
     reason: Reason
     detail: str
 
 
-def judge(value: bytes | None, latest: datetime) -> Accepted | Rejected:
+def validate(value: bytes | None, latest: datetime) -> ValidEvent | InvalidMessage:
     """`latest`: a timestamp after this one is a broken clock.
 
     Key and headers are not looked at: a key says where a message goes, its event says whose it is,
     and headers are a tracer's or a proxy's.
     """
     if value is None:
-        return Rejected(Reason.NULL_VALUE, "the message has no value")
+        return InvalidMessage(Reason.NULL_VALUE, "the message has no value")
     try:
         event = _decode(value)
         stamp = event.timestamp
@@ -165,26 +165,26 @@ def judge(value: bytes | None, latest: datetime) -> Accepted | Rejected:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         plain = False
     if not plain:
-        return _judge_slowly(value, latest)
+        return _validate_slowly(value, latest)
     if born > latest:
         return _in_future(stamp)
-    return Accepted(event.id, event.org_id, stamp, value)
+    return ValidEvent(event.id, event.org_id, stamp, value)
 
 
-def _judge_slowly(value: bytes, latest: datetime) -> Accepted | Rejected:
+def _validate_slowly(value: bytes, latest: datetime) -> ValidEvent | InvalidMessage:
     try:
         value.decode()
     except UnicodeDecodeError as error:
-        return Rejected(Reason.INVALID_UTF8, f"value: {error.reason} at byte {error.start}")
+        return InvalidMessage(Reason.INVALID_UTF8, f"value: {error.reason} at byte {error.start}")
     try:
         event = ActivityEvent.model_validate_json(value)
         strict_json.check(value.decode())
     except ValidationError as error:
         return _rejected(error)
     except strict_json.NoNumberError as error:
-        return Rejected(Reason.MALFORMED_JSON, str(error))
+        return InvalidMessage(Reason.MALFORMED_JSON, str(error))
     except strict_json.TwiceError as error:
-        return Rejected(Reason.INVALID_EVENT, _printable(error, 1000))
+        return InvalidMessage(Reason.INVALID_EVENT, _printable(error, 1000))
     if event.timestamp > latest:
         return _in_future(event.timestamp.isoformat())
     # Written anew: a number, the id or the time is not in the form that the engine reads, or that
@@ -193,23 +193,23 @@ def _judge_slowly(value: bytes, latest: datetime) -> Accepted | Rejected:
     empty, kept = b'"metadata":{}', bytes(_decode_metadata(value).metadata)
     # In a text these quotes would be escaped, so it stands there once.
     json = event.model_copy(update={"metadata": {}}).to_json().replace(empty, empty[:-2] + kept)
-    return Accepted(str(event.id), event.org_id, stamp, json)
+    return ValidEvent(str(event.id), event.org_id, stamp, json)
 
 
-def _in_future(timestamp: str) -> Rejected:
-    return Rejected(Reason.TIMESTAMP_IN_FUTURE, f"timestamp {timestamp} is too far ahead")
+def _in_future(timestamp: str) -> InvalidMessage:
+    return InvalidMessage(Reason.TIMESTAMP_IN_FUTURE, f"timestamp {timestamp} is too far ahead")
 
 
-def _rejected(error: ValidationError) -> Rejected:
+def _rejected(error: ValidationError) -> InvalidMessage:
     problems = error.errors(include_url=False, include_context=False)
     for problem in problems:
         if problem["type"] == "json_invalid":
-            return Rejected(Reason.MALFORMED_JSON, _printable(problem["msg"], 1000))
+            return InvalidMessage(Reason.MALFORMED_JSON, _printable(problem["msg"], 1000))
         if problem["loc"] == ("schema_version",):
             given = _printable(problem["input"], 40)
-            return Rejected(Reason.UNSUPPORTED_SCHEMA_VERSION, f"schema_version {given}")
+            return InvalidMessage(Reason.UNSUPPORTED_SCHEMA_VERSION, f"schema_version {given}")
     texts = [f"{'.'.join(map(str, p['loc'])) or 'event'}: {p['msg']}" for p in problems[:5]]
-    return Rejected(Reason.INVALID_EVENT, _printable("; ".join(texts), 1000))
+    return InvalidMessage(Reason.INVALID_EVENT, _printable("; ".join(texts), 1000))
 
 
 def _printable(given: object, length: int) -> str:

@@ -72,12 +72,7 @@ class ActivityMiddleware:
         kind = scope["type"]
         # A second middleware further in, say of a mounted application, leaves it to the first.
         if kind not in self._kinds or SCOPE_KEY in scope:
-            if self._facts is not None and SCOPE_KEY in scope:
-                scope[SCOPE_KEY].resolvers += ((self._facts, scope),)
-            if kind == "lifespan":
-                await self._lifespan(scope, receive, send)
-            else:
-                await self.app(scope, receive, send)
+            await self._pass_on(scope, receive, send)
             return
         if self._exchange is None:
             self._look_around(scope, receive)
@@ -107,6 +102,15 @@ class ActivityMiddleware:
             if context.resolvers:
                 context.resolvers = ()
             self._open.discard(exchange)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What this middleware does not record."""
+        if self._facts is not None and SCOPE_KEY in scope:
+            scope[SCOPE_KEY].resolvers += ((self._facts, scope),)
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
     def _look_around(self, scope: Scope, receive: Receive) -> None:
         """At the first request: which server this is, and where the application's router."""

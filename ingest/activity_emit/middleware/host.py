@@ -82,10 +82,11 @@ def _of_django(request: Any) -> Host:
     held = vars(request)
     # `request.user` is lazy; `auser()` and Django REST framework leave what they have found.
     user = held.get("user")
-    lazy = sys.modules["django.utils.functional"].LazyObject
-    if user is not None and issubclass(type(user), lazy):
-        wrapped = object.__getattribute__(user, "__dict__").get("_wrapped")
-        if not hasattr(type(wrapped), "is_authenticated"):
+    django: Any = sys.modules["django.utils.functional"]
+    if user is not None and issubclass(type(user), django.LazyObject):
+        wrapped = object.__getattribute__(user, "__dict__").get("_wrapped", django.empty)
+        nobody = wrapped is None or wrapped is django.empty
+        if nobody or issubclass(type(wrapped), django.LazyObject):
             user = held.get("_cached_user", held.get("_acached_user"))
     match = held.get("resolver_match")
     return (_NOTHING if match is None else dict(match.kwargs), user)

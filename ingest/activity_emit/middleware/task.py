@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from activity_emit.event.draft import job_draft
+from activity_emit.event.jsonable import members
 from activity_emit.event.plain import as_text
+from activity_emit.event.trace import SPAN_ID, current_span, trace_id
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.middleware.context import ActivityContext, current
 from activity_emit.middleware.exchange import CANCELLED, CLIENT_CLOSED_REQUEST
@@ -25,6 +27,7 @@ R = TypeVar("R")
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
 #: Arguments of a decorated function that say where, as the parameters of a route do.
 _PLACE = ("org_id", "workspace_id", "app_id", "endpoint_id", "augmentation_id")
+_ITEMS = 1000  # of `metadata` that are looked at
 _notices = RateLimitedLogger()
 
 
@@ -41,10 +44,11 @@ class Task:
         self._context = ActivityContext()
         self._began, self._started_at = 0.0, 0.0
         self._token: Token[ActivityContext | None] | None = None
+        self._span: tuple[bytes, str] | None = None
 
     def __enter__(self) -> Self:
         self._started_at, self._began = time.time(), time.perf_counter()
-        self._context = ActivityContext()
+        self._context, self._span = ActivityContext(), current_span()
         self._token = current.set(self._context)
         return self
 
@@ -109,9 +113,14 @@ class Task:
         if not org_id:
             _notices.warn("org", "activity: task %s names no org_id, not recorded", self._name)
         status, code = _outcome(error)
+        noted = {}
+        if self._span is not None:
+            facts.setdefault("trace_id", trace_id((self._span[0],)))
+            noted[SPAN_ID] = self._span[1]
         if isinstance(error, Exception):
-            noted = {"exception": type(error).__name__}
-            facts["metadata"] = {**noted, **(facts.get("metadata") or {})}
+            noted["exception"] = type(error).__name__
+        if noted:
+            facts["metadata"] = {**noted, **(members(facts.get("metadata"), _ITEMS) or {})}
         publisher = self._publisher or shared_publisher()
         publisher.publish(
             job_draft(

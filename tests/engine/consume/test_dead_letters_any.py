@@ -7,12 +7,12 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activity_consume.batching.batch import DeadLetter, Source
-from activity_consume.batching.poison import PoisonRun
-from activity_consume.dead_letter.model import LetterId, as_time
-from activity_consume.dead_letter.poison_stops import NoSuchStopError, PoisonStop, PoisonStops
-from activity_consume.dead_letter.repository import DeadLetterBox
-from activity_consume.dead_letter.writer import DeadLetters
+from activity_consume.dead_letter.model import DeadLetter, DeadLetterId, as_time
+from activity_consume.dead_letter.poison_stops import PoisonRun, PoisonStop, PoisonStops
+from activity_consume.dead_letter.repository import DeadLetterRepository
+from activity_consume.dead_letter.writer import DeadLetterWriter
+from activity_consume.errors import NoSuchStopError
+from activity_consume.record import TopicPartition
 from activity_consume.validation.validate import Reason
 from tests.support.records import Message, any_around
 
@@ -26,15 +26,15 @@ _offsets = count(0, 1000)
 async def test_any_record_comes_back(
     clickhouse: AsyncClient, records: list[tuple[bytes | None, Message]]
 ) -> None:
-    source, first = Source("events", 1), next(_offsets)
+    partition, first = TopicPartition("events", 1), next(_offsets)
     sent = [
         Message(first + n, value, one.key, one.headers, one.timestamp)
         for n, (value, one) in enumerate(records)
     ]
-    letters = [DeadLetter(source, one, Reason.INVALID_EVENT, "d\u00e9tail") for one in sent]
-    await DeadLetters(None, "", clickhouse).bury(letters)
-    box = DeadLetterBox(clickhouse)
-    found = await box.letters([LetterId("events", 1, one.offset) for one in sent])
+    letters = [DeadLetter(partition, one, Reason.INVALID_EVENT, "d\u00e9tail") for one in sent]
+    await DeadLetterWriter(None, "", clickhouse).write(letters)
+    box = DeadLetterRepository(clickhouse)
+    found = await box.letters([DeadLetterId("events", 1, one.offset) for one in sent])
     for letter, record in zip(found, sent, strict=True):
         assert (letter.key, letter.value, letter.headers) == (
             record.key,
@@ -46,19 +46,19 @@ async def test_any_record_comes_back(
 
 
 async def test_a_stop_is_remembered_and_accepted(clickhouse: AsyncClient) -> None:
-    stops, source = PoisonStops(clickhouse), Source("events", 3)
-    run = PoisonRun(source, 2**63 - 9, 2**63 - 3, 7, "malformed_json: \u00fc")
-    assert await stops.find(source) is None
+    stops, partition = PoisonStops(clickhouse), TopicPartition("events", 3)
+    run = PoisonRun(partition, 2**63 - 9, 2**63 - 3, 7, "malformed_json: \u00fc")
+    assert await stops.find(partition) is None
     await stops.write(PoisonStop(run))
-    assert await stops.find(source) == PoisonStop(run)
-    assert await stops.find(Source("events", 2)) is None
+    assert await stops.find(partition) == PoisonStop(run)
+    assert await stops.find(TopicPartition("events", 2)) is None
     for offset in (run.last_offset - 1, 0):
         with pytest.raises(NoSuchStopError, match=f"accept events/3/{run.last_offset}, or a later"):
-            await stops.accept(source, offset)
+            await stops.accept(partition, offset)
     for offset in (run.last_offset, run.last_offset + 1, run.last_offset):
-        assert await stops.accept(source, offset) == run
-    found = await stops.find(source)
+        assert await stops.accept(partition, offset) == run
+    found = await stops.find(partition)
     assert (found and found.accepted_offset) == run.last_offset + 1, "never less than before"
-    later = PoisonRun(source, 2**63 - 2, 2**63 - 1, 2, "x")
+    later = PoisonRun(partition, 2**63 - 2, 2**63 - 1, 2, "x")
     await stops.write(PoisonStop(later))
-    assert await stops.find(source) == PoisonStop(later)
+    assert await stops.find(partition) == PoisonStop(later)

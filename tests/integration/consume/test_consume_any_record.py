@@ -5,8 +5,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.dead_letter.model import Letter
-from activity_consume.dead_letter.repository import DeadLetterBox
+from activity_consume.dead_letter.model import StoredDeadLetter
+from activity_consume.dead_letter.repository import DeadLetterRepository
 from tests.support.consumer import (
     NewConsumer,
     event,
@@ -74,7 +74,7 @@ async def test_headers_and_keys_of_others(
         [on_topic] = await messages(kafka_bootstrap, f"{topic}.dlq", 1)
         assert list(on_topic.headers[: len(TRACER)]) == TRACER
         async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all") as producer:
-            await DeadLetterBox(clickhouse).replay([letter.id], producer)
+            await DeadLetterRepository(clickhouse).replay([letter.id], producer)
         await wait_until(lambda: _letters(clickhouse, 2), 20, "the replayed one is a letter again")
         _, again = await _letters(clickhouse, 2)
         assert (again.reason, again.key, again.value) == (letter.reason, b"\xfe", newer)
@@ -112,9 +112,9 @@ async def test_huge_keys_and_headers(
     assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in good)
 
 
-async def _letters(clickhouse: AsyncClient, count: int) -> list[Letter]:
+async def _letters(clickhouse: AsyncClient, count: int) -> list[StoredDeadLetter]:
     """Once there are so many; [] before."""
-    box = DeadLetterBox(clickhouse)
+    box = DeadLetterRepository(clickhouse)
     found = [one.id for one in await box.summaries()]
     return await box.letters(sorted(found)) if len(found) >= count else []
 

@@ -124,6 +124,6 @@ async def test_a_refused_copy_takes_no_other_with_it(
 
 
 async def _buried(clickhouse: AsyncClient) -> list[int]:
-    """The source's offset of every letter, once for each time that it was written."""
+    """The partition's offset of every letter, once for each time that it was written."""
     result = await clickhouse.query("SELECT source_offset FROM dead_letters ORDER BY source_offset")
     return [row[0] for row in result.result_rows]

@@ -8,7 +8,6 @@ from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from tests.support.consumer import (
-    Consumer,
     NewConsumer,
     event,
     ids,
@@ -16,6 +15,7 @@ from tests.support.consumer import (
     produce_raw,
     rows_arrive,
 )
+from tests.support.progress import has, is_through, now
 from tests.support.wait import wait_until
 
 
@@ -33,16 +33,16 @@ async def test_aborted_events_are_not_there_and_markers_leave_no_lag(
         await producer.abort_transaction()
         await rows_arrive(clickhouse, 20)
         # 20 records, a marker, 20 records, a marker; 20 records and a marker.
-        await wait_until(lambda: _has(consumer, topic, "settled_offset", 0, 42), 20, "all settled")
-        await wait_until(lambda: _has(consumer, topic, "settled_offset", 1, 21), 20, "all settled")
-        await wait_until(lambda: _has(consumer, topic, "lag", 0, 0), 20, "no lag")
-        await wait_until(lambda: _has(consumer, topic, "lag", 1, 0), 20, "no lag")
-        now = (await clickhouse.query("SELECT now64(3)")).result_rows[0][0]
-        await wait_until(lambda: _through(clickhouse, topic, now), 20, "the watermark goes on")
+        await wait_until(lambda: has(consumer, topic, "settled_offset", 0, 42), 20, "all settled")
+        await wait_until(lambda: has(consumer, topic, "settled_offset", 1, 21), 20, "all settled")
+        await wait_until(lambda: has(consumer, topic, "lag", 0, 0), 20, "no lag")
+        await wait_until(lambda: has(consumer, topic, "lag", 1, 0), 20, "no lag")
+        sent = await now(clickhouse)
+        await wait_until(lambda: is_through(clickhouse, topic, sent), 20, "the watermark goes on")
     assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in committed)
     async with new_consumer("again") as consumer:  # nothing of it is left to be read
         await consumer.ready()
-        await wait_until(lambda: _has(consumer, topic, "lag", 0, 0), 20, "no lag")
+        await wait_until(lambda: has(consumer, topic, "lag", 0, 0), 20, "no lag")
 
 
 async def test_many_small_transactions_among_others(
@@ -58,7 +58,7 @@ async def test_many_small_transactions_among_others(
             await producer.abort_transaction()
         await produce_raw(kafka_bootstrap, topic, map(message, events[100:]), partition=3)
         await rows_arrive(clickhouse, 150)
-        await wait_until(lambda: _has(consumer, topic, "lag", 3, 0), 20, "no lag")
+        await wait_until(lambda: has(consumer, topic, "lag", 3, 0), 20, "no lag")
     assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in events)
 
 
@@ -71,8 +71,8 @@ async def test_an_open_transaction_holds_the_watermark_and_what_comes_after_it(
         await producer.begin_transaction()
         await _send(producer, topic, held, 0)
         await produce_raw(kafka_bootstrap, topic, map(message, after), partition=0)
-        await wait_until(lambda: _has(consumer, topic, "lag", 0, 2), 20, "two wait")
-        sent = (await clickhouse.query("SELECT now64(3)")).result_rows[0][0]
+        await wait_until(lambda: has(consumer, topic, "lag", 0, 2), 20, "two wait")
+        sent = await now(clickhouse)
         others = "SELECT max(complete_through) FROM progress WHERE topic = {t:String} AND partition"
 
         async def others_are_past() -> bool:
@@ -80,13 +80,13 @@ async def test_an_open_transaction_holds_the_watermark_and_what_comes_after_it(
             return bool(result.result_rows[0][0] > sent)
 
         await wait_until(others_are_past, 20, "the other partitions go on")
-        assert not await _through(clickhouse, topic, sent)
+        assert not await is_through(clickhouse, topic, sent)
         text = f"{topic}-0: an open transaction begins at offset 0"
         await wait_until(lambda: text in "".join(consumer.process.output()), 60, "it is said")
         assert await consumer.page("/readyz", 200)
         await producer.commit_transaction()
         await rows_arrive(clickhouse, 2)
-        await wait_until(lambda: _through(clickhouse, topic, sent), 20, "the watermark goes on")
+        await wait_until(lambda: is_through(clickhouse, topic, sent), 20, "the watermark goes on")
 
 
 def _transactional(bootstrap: str, topic: str) -> AIOKafkaProducer:
@@ -100,20 +100,3 @@ async def _send(
 ) -> None:
     sent = [await producer.send(topic, message(one), partition=partition) for one in events]
     await asyncio.gather(*sent)
-
-
-async def _has(consumer: Consumer, topic: str, name: str, partition: int, value: int) -> bool:
-    line = f'activity_consumer_{name}{{topic="{topic}",partition="{partition}"}} {value}\n'
-    return line in await consumer.page("/metrics", 200)
-
-
-async def _through(clickhouse: AsyncClient, topic: str, instant: Any) -> bool:
-    """All partitions are complete through an instant."""
-    result = await clickhouse.query(
-        "SELECT countIf(through >= {i:DateTime64(3)}), max(n) FROM (SELECT partition,"
-        " max(complete_through) AS through, max(partitions) AS n FROM progress"
-        " WHERE topic = {t:String} GROUP BY partition)",
-        {"t": topic, "i": instant},
-    )
-    [[past, partitions]] = result.result_rows
-    return bool(partitions and past == partitions)

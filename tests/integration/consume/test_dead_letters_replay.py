@@ -8,10 +8,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.batching.batch import DeadLetter, Source
-from activity_consume.dead_letter.model import LetterId, Status
-from activity_consume.dead_letter.repository import DeadLetterBox, UnknownLetterError
-from activity_consume.dead_letter.writer import DeadLetters
+from activity_consume.dead_letter.model import DeadLetter, DeadLetterId, Status
+from activity_consume.dead_letter.repository import DeadLetterRepository
+from activity_consume.dead_letter.writer import DeadLetterWriter
+from activity_consume.errors import UnknownDeadLetterError
+from activity_consume.record import TopicPartition
 from activity_consume.validation.validate import Reason
 from tests.support.consumer import (
     NewConsumer,
@@ -31,7 +32,7 @@ async def test_after_an_upgrade(
 ) -> None:
     """The first consumer does not take a clock that is ahead; the second one does. Neither knows
     version 2: its letters wait, as they are, for the third."""
-    box = DeadLetterBox(clickhouse)
+    box = DeadLetterRepository(clickhouse)
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     early = [event(seq=number, timestamp=ahead, schema_version=1) for number in range(3)]
     newer = message(event(schema_version=2, colour="red", action="merge"))
@@ -41,7 +42,7 @@ async def test_after_an_upgrade(
         await produce_raw(kafka_bootstrap, topic, values, partition=2, key=b"acme")
         await wait_until(lambda: _are(box, 5), 20, "5 letters")
     waiting = await box.ids(Status.WAITING)
-    assert waiting == [LetterId(topic, 2, offset) for offset in range(5)]
+    assert waiting == [DeadLetterId(topic, 2, offset) for offset in range(5)]
     kafka = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all")
     async with new_consumer("second") as second, kafka as producer:
         await second.ready()
@@ -78,7 +79,7 @@ async def test_a_message_is_sent_as_it_was(
 ) -> None:
     """Key, value, headers and partition, whatever they are; and where the topic has become smaller,
     to one that it has."""
-    box = DeadLetterBox(clickhouse)
+    box = DeadLetterRepository(clickhouse)
     headers = (
         ("origin", b"test"),
         ("origin", b"\xff"),
@@ -88,8 +89,8 @@ async def test_a_message_is_sent_as_it_was(
     )
     around = [(b"\xff\x00", b"\xfe"), (None, b""), (b"", None), (None, None)]
     for offset, (value, key) in enumerate(around):
-        await _bury(clickhouse, LetterId(topic, 3, offset), value, key, headers)
-    await _bury(clickhouse, LetterId(topic, 99, 0), b"elsewhere", None, headers)
+        await _dead_letter(clickhouse, DeadLetterId(topic, 3, offset), value, key, headers)
+    await _dead_letter(clickhouse, DeadLetterId(topic, 99, 0), b"elsewhere", None, headers)
     async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all") as producer:
         outcome = await box.replay(await box.ids(Status.WAITING), producer)
     assert len(outcome.done) == 5
@@ -103,20 +104,20 @@ async def test_a_message_is_sent_as_it_was(
 async def test_dropped_letters_stay_and_are_not_sent(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient
 ) -> None:
-    box = DeadLetterBox(clickhouse)
-    first, second, third = waiting = [LetterId(topic, 0, offset) for offset in range(3)]
+    box = DeadLetterRepository(clickhouse)
+    first, second, third = waiting = [DeadLetterId(topic, 0, offset) for offset in range(3)]
     for id_ in waiting:
-        await _bury(clickhouse, id_, b"value %d" % id_.offset)
+        await _dead_letter(clickhouse, id_, b"value %d" % id_.offset)
     assert (await box.drop([first, first, second])).done == [first, second]
     again = await box.drop(waiting)
     assert again.done == [third]
     assert again.passed_over == [(first, Status.DROPPED), (second, Status.DROPPED)]
     async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all") as producer:
         assert (await box.replay(waiting, producer)).done == []
-        unknown = LetterId(topic, 0, 99)
-        with pytest.raises(UnknownLetterError, match=f"no dead letter {topic}/0/99"):
+        unknown = DeadLetterId(topic, 0, 99)
+        with pytest.raises(UnknownDeadLetterError, match=f"no dead letter {topic}/0/99"):
             await box.replay([first, unknown], producer, force=True)
-        with pytest.raises(UnknownLetterError):
+        with pytest.raises(UnknownDeadLetterError):
             await box.drop([unknown])
         assert (await box.replay([second], producer, force=True)).done == [second]
     assert [one.value for one in await messages(kafka_bootstrap, topic, 1)] == [b"value 1"]
@@ -129,10 +130,10 @@ async def test_a_message_that_kafka_does_not_take_waits_on(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient
 ) -> None:
     """Its topic takes smaller ones than before; the others are sent."""
-    box = DeadLetterBox(clickhouse)
-    ids_ = [LetterId(topic, 0, offset) for offset in range(3)]
+    box = DeadLetterRepository(clickhouse)
+    ids_ = [DeadLetterId(topic, 0, offset) for offset in range(3)]
     for id_, size in zip(ids_, (1, 2 << 20, 1), strict=True):
-        await _bury(clickhouse, id_, b"x" * size)
+        await _dead_letter(clickhouse, id_, b"x" * size)
     async with AIOKafkaProducer(
         bootstrap_servers=kafka_bootstrap, acks="all", max_request_size=4 << 20
     ) as producer:
@@ -145,10 +146,10 @@ async def test_a_message_that_kafka_does_not_take_waits_on(
 async def test_what_came_from_a_spool_has_no_topic(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient
 ) -> None:
-    box = DeadLetterBox(clickhouse)
-    ids_ = [LetterId(topic, 0, 0), LetterId("spool:host-1", 0, 5)]
+    box = DeadLetterRepository(clickhouse)
+    ids_ = [DeadLetterId(topic, 0, 0), DeadLetterId("spool:host-1", 0, 5)]
     for id_ in ids_:
-        await _bury(clickhouse, id_, b"x")
+        await _dead_letter(clickhouse, id_, b"x")
     async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all") as producer:
         outcome = await box.replay(ids_, producer)
     assert outcome.done == ids_[:1]
@@ -160,9 +161,9 @@ async def test_what_came_from_a_spool_has_no_topic(
 async def test_the_topic_is_not_there_any_more(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient
 ) -> None:
-    box = DeadLetterBox(clickhouse)
-    id_ = LetterId(f"{topic}.gone", 0, 0)
-    await _bury(clickhouse, id_, b"x")
+    box = DeadLetterRepository(clickhouse)
+    id_ = DeadLetterId(f"{topic}.gone", 0, 0)
+    await _dead_letter(clickhouse, id_, b"x")
     async with AIOKafkaProducer(
         bootstrap_servers=kafka_bootstrap, acks="all", request_timeout_ms=500
     ) as producer:
@@ -174,8 +175,8 @@ async def test_the_topic_is_not_there_any_more(
 async def test_more_letters_than_fit_in_memory_at_once(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient
 ) -> None:
-    box = DeadLetterBox(clickhouse)
-    ids_ = [LetterId(topic, 1, offset) for offset in range(120)]
+    box = DeadLetterRepository(clickhouse)
+    ids_ = [DeadLetterId(topic, 1, offset) for offset in range(120)]
     await _bury_all(clickhouse, [(id_, b"%d" % id_.offset, None, ()) for id_ in ids_])
     async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all") as producer:
         assert (await box.replay(ids_, producer)).done == ids_
@@ -187,9 +188,9 @@ async def test_more_letters_than_fit_in_memory_at_once(
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-async def _bury(
+async def _dead_letter(
     clickhouse: AsyncClient,
-    id_: LetterId,
+    id_: DeadLetterId,
     value: bytes | None,
     key: bytes | None = None,
     headers: Headers = (),
@@ -199,14 +200,14 @@ async def _bury(
 
 async def _bury_all(
     clickhouse: AsyncClient,
-    letters: Sequence[tuple[LetterId, bytes | None, bytes | None, Headers]],
+    letters: Sequence[tuple[DeadLetterId, bytes | None, bytes | None, Headers]],
 ) -> None:
     """Into the table, as the consumer does it."""
-    source = {id_: Source(id_.topic, id_.partition) for id_, *_ in letters}
-    await DeadLetters(None, "", clickhouse)._to_table(
+    partition = {id_: TopicPartition(id_.topic, id_.partition) for id_, *_ in letters}
+    await DeadLetterWriter(None, "", clickhouse)._to_table(
         [
             DeadLetter(
-                source[id_],
+                partition[id_],
                 Message(id_.offset, value, key, tuple(headers)),
                 Reason.MALFORMED_JSON,
                 "buried by a test",
@@ -216,5 +217,5 @@ async def _bury_all(
     )
 
 
-async def _are(box: DeadLetterBox, count: int) -> bool:
+async def _are(box: DeadLetterRepository, count: int) -> bool:
     return await box.count() == count

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from activity_consume.dead_letter.model import as_time
 from tests.support.odd_messages import odd
 from tests.support.records import Message, any_around
-from tests.unit.consume.test_consume_intake import NOW_S, intake, offsets, taken
+from tests.unit.consume.test_consume_accumulator import NOW_S, accumulator, offsets, taken
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 values = st.none() | st.binary(max_size=50) | st.builds(odd)
@@ -18,7 +18,7 @@ def test_any_record_is_a_row_or_a_letter(records: list[tuple[bytes | None, Messa
         Message(offset, value, one.key, one.headers, one.timestamp)
         for offset, (value, one) in enumerate(records)
     ]
-    inside = intake()
+    inside = accumulator()
     inside.add(sent, NOW_S)
     batch = taken(inside)
     is_event = [value is not None and value.startswith(b'{"id"') for value, _ in records]
@@ -50,4 +50,4 @@ def test_what_waits_is_counted_with_its_key_and_headers() -> None:
             Message(0, value, headers=(("h", huge),)),
             Message(0, value, headers=(("h" * 100_000, None),)),
         ):
-            assert intake().add([around], NOW_S) > 100_000
+            assert accumulator().add([around], NOW_S) > 100_000

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from activity_consume.batching.batch import Source, json_each_row
+from activity_consume.record import TopicPartition
+from activity_consume.sink.json_each_row import json_each_row
 from tests.support.odd_messages import ODD, odd
 from tests.support.records import row
 
-SOURCE = Source("activity.events.v1", 7)
+SOURCE = TopicPartition("activity.events.v1", 7)
 
 
 def test_each_row_is_the_event_and_its_place() -> None:

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from activity_consume.batching.batch import Batch
 from activity_consume.batching.rows import Row
 from activity_schemas.uuid7 import uuid7
-from tests.unit.consume.test_consume_intake import (
+from tests.unit.consume.test_consume_accumulator import (
     HORIZON,
     NOW_S,
     OLD,
+    accumulator,
     good,
-    intake,
     offsets,
     poison,
     taken,
@@ -21,31 +21,31 @@ ID = str(uuid7(1_767_322_800_000))
 
 
 def test_the_copy_in_the_same_batch() -> None:
-    inside = intake()
+    inside = accumulator()
     inside.add([good(0, ID), good(1, ID), good(2, ID), good(3)], NOW_S)
     batch = taken(inside)
     assert (offsets(batch), batch.count, batch.duplicates) == ([0, 3], 2, 2)
-    inside.refused(batch.rows[0], "")
+    inside.refused(batch, batch.rows[0], "")
     assert [row.offset for row in inside.copies(batch)] == [1]
     assert batch.duplicates == 1
     assert inside.copies(batch) == []
 
 
 def test_the_copy_of_an_old_id_in_the_same_batch() -> None:
-    inside = intake(horizon=HORIZON)
+    inside = accumulator(horizon=HORIZON)
     inside.add([good(0, OLD), good(1, OLD)], NOW_S)
     batch = taken(inside)
-    inside.refused(batch.rows[0], "")
+    inside.refused(batch, batch.rows[0], "")
     [copy] = inside.copies(batch)
-    assert (copy.offset, copy.ask is not None) == (1, True)
+    assert (copy.offset, copy.lookup is not None) == (1, True)
 
 
 def test_a_copy_that_came_while_the_first_was_on_its_way() -> None:
-    inside = intake()
+    inside = accumulator()
     inside.add([good(0, ID)], NOW_S)
     batch = taken(inside)
     inside.add([good(1, ID), good(2, ID)], NOW_S)
-    inside.refused(batch.rows[0], "")
+    inside.refused(batch, batch.rows[0], "")
     inside.add([good(3, ID)], NOW_S)
     assert inside.copies(batch) == []
     inside.settled()
@@ -54,10 +54,10 @@ def test_a_copy_that_came_while_the_first_was_on_its_way() -> None:
 
 
 def test_a_copy_that_comes_later() -> None:
-    inside = intake()
+    inside = accumulator()
     inside.add([good(0, ID)], NOW_S)
     batch = taken(inside)
-    inside.refused(batch.rows[0], "")
+    inside.refused(batch, batch.rows[0], "")
     assert inside.copies(batch) == []
     inside.settled()
     inside.add([good(1, ID), good(2, ID)], NOW_S)
@@ -66,7 +66,7 @@ def test_a_copy_that_comes_later() -> None:
 
 def test_a_copy_of_what_is_written_is_not_kept() -> None:
     """A service that sends an hour once more must not fill the memory."""
-    inside = intake()
+    inside = accumulator()
     inside.add([good(0, ID), poison(1)], NOW_S)
     taken(inside)
     inside.settled()
@@ -86,26 +86,26 @@ IDS = {name: str(uuid7(1_767_322_800_000 + 5000 * n)) for n, name in enumerate("
 def test_each_id_is_one_row_if_any_of_its_copies_is_one(
     sent: list[tuple[str, bool, bool, bool]], window: int
 ) -> None:
-    inside = intake(horizon=HORIZON, id_window=window)
+    inside = accumulator(horizon=HORIZON, id_window=window)
     table: dict[str, int] = {}
     tried: set[int] = set()
 
-    def write(rows: list[Row]) -> None:
+    def write(batch: Batch, rows: list[Row]) -> None:
         for row in rows:
-            if row.ask and row.id in table:
+            if row.lookup and row.id in table:
                 continue
             tried.add(row.offset)
             if sent[row.offset][1]:
                 assert row.id not in table
                 table[row.id] = row.offset
             else:
-                inside.refused(row, "")
+                tried.update(one.record.offset for one in inside.refused(batch, row, ""))
 
     def settle(batch: Batch | None) -> None:
         if batch:
-            write(batch.rows)
+            write(batch, batch.rows)
             while again := inside.copies(batch):
-                write(again)
+                write(batch, again)
             inside.settled()
 
     on_its_way: Batch | None = None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from activity_consume.dead_letter.model import LetterId
+from activity_consume.dead_letter.model import DeadLetterId
 from activity_deploy.dlq import commands as dlq
 from activity_deploy.dlq.report import printable
 from activity_deploy.errors import UserError
@@ -15,8 +15,8 @@ topics = st.text("abcXYZ019._-", min_size=1, max_size=249)
 
 @given(topics, st.integers(0, 2**16 - 1), st.integers(0, 2**63 - 1))
 def test_a_name_comes_back(topic: str, partition: int, offset: int) -> None:
-    id_ = LetterId(topic, partition, offset)
-    assert LetterId.parse(str(id_)) == id_
+    id_ = DeadLetterId(topic, partition, offset)
+    assert DeadLetterId.parse(str(id_)) == id_
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_name_comes_back(topic: str, partition: int, offset: int) -> None:
 )
 def test_what_is_no_name(text: str) -> None:
     with pytest.raises(ValueError, match="it is written TOPIC/PARTITION/OFFSET"):
-        LetterId.parse(text)
+        DeadLetterId.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_terminal_obeys_no_message() -> None:
 
 
 def test_a_letter_of_an_accepted_topic_goes_back_to_the_topic_that_kafka_knows() -> None:
-    letter = LetterId.parse("activity.events.v1#2/3/17")
+    letter = DeadLetterId.parse("activity.events.v1#2/3/17")
     assert (letter.kafka_topic, letter.partition, letter.offset) == ("activity.events.v1", 3, 17)
     assert str(letter) == "activity.events.v1#2/3/17"
-    assert LetterId.parse("activity.events.v1/3/17").kafka_topic == "activity.events.v1"
+    assert DeadLetterId.parse("activity.events.v1/3/17").kafka_topic == "activity.events.v1"

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from activity_consume.delivery.incarnations import Incarnation
-from activity_consume.delivery.resume import GapError
+from activity_consume.brokers.topic_metadata import TopicMetadata
+from activity_consume.errors import GapError
+from activity_consume.sink.incarnations import Incarnation
 from activity_consume.sources.topic_guard import TopicGuard, event_id, is_another
-from activity_consume.sources.topic_metadata import TopicMetadata
 
 NOW_MS = 1_767_322_800_000
 OLD = Incarnation("t", 0, "cluster", "topic", 4)
@@ -87,7 +87,7 @@ async def test_the_first_is_trusted_and_written_down_and_what_was_unknown_is_lea
     assert await guard(table, Brokers(topic="")).check() == dataclasses.replace(OLD, topic_id="")
     guarding = guard(table, Brokers())
     assert await guarding.check() == OLD == table.row
-    assert guarding.ask_born_before_ms == 0
+    assert guarding.lookup_born_before_ms == 0
 
 
 @pytest.mark.parametrize("table", [Table(OLD), Table(told=4)], ids=["written down", "told"])
@@ -95,11 +95,24 @@ async def test_added_partitions_are_seen_also_by_one_that_was_away(table: Table)
     guarding = guard(table, Brokers(partitions=12))
     changed = await guarding.check()
     assert (changed.partitions, changed.partitions_before) == (12, 4)
-    assert guarding.ask_born_before_ms == NOW_MS + 60_000
+    assert guarding.lookup_born_before_ms == NOW_MS + 60_000
     assert table.row == changed
     later = guard(table, Brokers(partitions=12))
     assert await later.check() == changed
-    assert later.ask_born_before_ms == NOW_MS + 60_000
+    assert later.lookup_born_before_ms == NOW_MS + 60_000
+
+
+async def test_what_was_judged_before_the_change_is_known_by_it() -> None:
+    brokers = Brokers()
+    guarding = guard(Table(OLD), brokers)
+    told = guarding.lookup_born_before_ms
+    assert await guarding.is_unchanged(told)
+    brokers.has(6)
+    assert not await guarding.is_unchanged(told)
+    assert await guarding.is_unchanged(guarding.lookup_born_before_ms)
+    brokers.answer = TopicMetadata("cluster", "other", 6)
+    with pytest.raises(GapError):
+        await guarding.is_unchanged(guarding.lookup_born_before_ms)
 
 
 async def test_a_broker_that_is_behind_changes_nothing() -> None:

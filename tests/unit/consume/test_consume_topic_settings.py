@@ -2,8 +2,8 @@
 
 import pytest
 
-from activity_consume.batching.batch import Source
 from activity_consume.delivery.offsets import LogBounds
+from activity_consume.record import TopicPartition
 from activity_consume.sources.topic_settings import concerns, dead_letter_concerns, near_deletion
 
 DAY_S = 24 * 3600.0
@@ -68,7 +68,7 @@ def test_a_lag_that_nears_the_retention(  # noqa: PLR0917
     settled: int, begin: int, end: int, waits_s: float, changed: dict[str, str], warned: bool
 ) -> None:
     found = near_deletion(
-        Source("t", 3), settled, LogBounds(begin, end), waits_s * 1000, {**PLAIN, **changed}
+        TopicPartition("t", 3), settled, LogBounds(begin, end), waits_s * 1000, {**PLAIN, **changed}
     )
     assert bool(found) == warned
     assert not found or "partition 3" in found.text

@@ -36,8 +36,10 @@ def fastapi(names: dict[str, Any], events: RecordedEvents) -> None:
 
 
 def flask(names: dict[str, Any], events: RecordedEvents) -> None:
-    names["app"].test_client().get("/orgs/acme/apps/a1")
-    assert (events.only().app_id, events.only().status_code) == ("a1", 404)
+    app = names["app"]
+    app.add_url_rule("/orgs/<org_id>/apps/<app_id>", view_func=lambda org_id, app_id: app_id)
+    app.test_client().get("/orgs/acme/apps/a1")
+    assert (events.only().app_id, events.only().status_code) == ("a1", 200)
 
 
 def django(names: dict[str, Any], events: RecordedEvents) -> None:
@@ -119,6 +121,7 @@ def opentelemetry(names: dict[str, Any], events: RecordedEvents) -> None:
     with tracer.start_as_current_span("work") as span, activity.task("t", org_id="acme"):
         names["link"]("x1")
     assert span.attributes["activity.execution_id"] == "x1"  # type: ignore[attr-defined]
+    assert events.only().trace_id == f"{span.get_span_context().trace_id:032x}"
     assert events.only().metadata == {"span_id": f"{span.get_span_context().span_id:016x}"}
 
 

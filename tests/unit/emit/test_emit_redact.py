@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activity_consume.validation.validate import Accepted, judge
+from activity_consume.validation.validate import ValidEvent, validate
 from activity_emit.event import redact
 from activity_emit.event.draft import RequestDraft
 from activity_emit.event.fields import EventFields, plain
@@ -96,7 +96,7 @@ def test_any_request_gives_a_valid_event_or_none(
     for value in built(draft, counts=counts):
         assert b"\n" not in value
         event = ActivityEvent.model_validate_json(value)
-        assert isinstance(judge(value, FAR), Accepted)
+        assert isinstance(validate(value, FAR), ValidEvent)
         assert event.status_code == status
         assert event.success == (status < 400)
     assert counts.failed == 0
@@ -110,7 +110,7 @@ def test_what_is_too_large_is_as_large_as_may_be() -> None:
     for milliseconds in (1e12, 1e300, float("inf")):
         draft = seen("/v1/orgs/acme", added, duration_ms=milliseconds)
         [value] = built(draft)
-        assert isinstance(judge(value, FAR), Accepted)
+        assert isinstance(validate(value, FAR), ValidEvent)
         event = ActivityEvent.model_validate_json(value)
         assert event.duration_ms == 1e11
         assert event.token_usage == {"a": 2**53 - 1, "b": 2**53 - 1, "c": 2}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 import activity_schemas
-from activity_consume.validation.validate import Accepted, Rejected, judge
+from activity_consume.validation.validate import InvalidMessage, ValidEvent, validate
 from tests.support.any_event import any_event
 from tests.support.odd_messages import ODD
 from tests.support.records import FAR
@@ -109,8 +109,8 @@ def test_what_the_schema_allows_is_accepted(
 ) -> None:
     assert VALID(event)
     value = json.dumps(event, separators=separators, ensure_ascii=ascii_only).encode()
-    verdict = judge(value, FAR)
-    assert isinstance(verdict, Accepted), verdict
+    verdict = validate(value, FAR)
+    assert isinstance(verdict, ValidEvent), verdict
 
 
 # What may stand where a value is: of another kind, next to a limit, or nearly in the right form.
@@ -176,6 +176,6 @@ def agree(value: bytes) -> None:
         valid = VALID(json.loads(value))
     except ValueError:  # no JSON
         valid = False
-    verdict = judge(value, FAR)
-    assert isinstance(verdict, Accepted) == valid, verdict
-    assert isinstance(verdict, Accepted | Rejected)
+    verdict = validate(value, FAR)
+    assert isinstance(verdict, ValidEvent) == valid, verdict
+    assert isinstance(verdict, ValidEvent | InvalidMessage)

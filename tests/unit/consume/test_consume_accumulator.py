@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activity_consume.batching.accumulator import Intake
-from activity_consume.batching.batch import Batch, Source
-from activity_consume.batching.dedup import IdWindow
+from activity_consume.batching.accumulator import BatchAccumulator
+from activity_consume.batching.batch import Batch
+from activity_consume.batching.dedup import DedupWindow
+from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.validate import Reason
 from activity_kafka.headers import RESENT_HEADER
@@ -22,23 +23,27 @@ OLD = "01900000-0000-7000-8000-000000000001"
 HORIZON = "01900000-ffff-7000-8000-000000000000"
 
 
-def intake(
+def accumulator(
     next_offset: int = 0, present: set[int] | None = None, horizon: str = "", **settings: Any
-) -> Intake:
-    window = IdWindow(settings.pop("id_window", 100), horizon)
+) -> BatchAccumulator:
+    window = DedupWindow(settings.pop("id_window", 100), horizon)
     configured = ConsumerSettings(**settings)
-    return Intake(Source("events", 0), next_offset, present or set(), window, configured)
+    return BatchAccumulator(
+        TopicPartition("events", 0), next_offset, present or set(), window, configured
+    )
 
 
 def good(offset: int, id_: str | None = None, *headers: tuple[str, bytes | None]) -> Message:
-    return Message(offset, odd(id=f'"{id_ or uuid7(1_767_322_800_000)}"'), headers=headers)
+    """Its bytes are its own: even a copy of an event may say another `seq`."""
+    value = odd(id=f'"{id_ or uuid7(1_767_322_800_000)}"', seq=str(offset))
+    return Message(offset, value, headers=headers)
 
 
 def poison(offset: int) -> Message:
     return Message(offset, b"nonsense")
 
 
-def taken(of: Intake) -> Batch:
+def taken(of: BatchAccumulator) -> Batch:
     batch = of.take()
     assert batch is not None
     return batch
@@ -49,11 +54,11 @@ def offsets(batch: Batch) -> list[int]:
 
 
 def asks(batch: Batch) -> list[bool]:
-    return [row.ask is not None for row in batch.rows]
+    return [row.lookup is not None for row in batch.rows]
 
 
 def test_rows_and_dead_letters_in_their_order() -> None:
-    inside = intake(5)
+    inside = accumulator(5)
     inside.add([good(5), poison(6), good(7), Message(8, None)], NOW_S)
     batch = taken(inside)
     assert (batch.base_offset, batch.next_offset) == (5, 9)
@@ -66,7 +71,7 @@ def test_rows_and_dead_letters_in_their_order() -> None:
 
 
 def test_offsets_that_are_in_the_table_are_skipped() -> None:
-    inside = intake(5, present={6, 7})
+    inside = accumulator(5, present={6, 7})
     inside.add([good(5), good(6), poison(7), good(8)], NOW_S)
     batch = taken(inside)
     assert offsets(batch) == [5, 8]
@@ -75,7 +80,7 @@ def test_offsets_that_are_in_the_table_are_skipped() -> None:
 
 
 def test_a_batch_of_nothing_new_still_ends_further_on() -> None:
-    inside = intake(0, present={0, 1})
+    inside = accumulator(0, present={0, 1})
     inside.add([good(0), good(1)], NOW_S)
     batch = taken(inside)
     assert (batch.rows, batch.base_offset, batch.next_offset) == ([], 0, 2)
@@ -83,7 +88,7 @@ def test_a_batch_of_nothing_new_still_ends_further_on() -> None:
 
 
 def test_an_id_is_taken_once_within_a_batch_and_across() -> None:
-    inside = intake()
+    inside = accumulator()
     id_ = str(uuid7(1_767_322_800_000))
     inside.add([good(0, id_), good(1, id_)], NOW_S)
     first = taken(inside)
@@ -91,11 +96,11 @@ def test_an_id_is_taken_once_within_a_batch_and_across() -> None:
     second = taken(inside)
     assert (offsets(first), first.duplicates) == ([0], 1)
     assert (offsets(second), second.duplicates) == ([3], 1)
-    assert not any(row.ask for row in (*first.rows, *second.rows))
+    assert not any(row.lookup for row in (*first.rows, *second.rows))
 
 
 def test_an_old_id_asks_the_table_once_in_a_batch_and_again_in_the_next() -> None:
-    inside = intake(horizon=HORIZON)
+    inside = accumulator(horizon=HORIZON)
     inside.add([good(0, OLD), good(1, OLD)], NOW_S)
     first = taken(inside)
     inside.add([good(2, OLD)], NOW_S)
@@ -106,7 +111,7 @@ def test_an_old_id_asks_the_table_once_in_a_batch_and_again_in_the_next() -> Non
 
 def test_an_id_does_not_get_old_within_a_batch() -> None:
     """The table knows the batch's ids only after its insert, so the window has to."""
-    inside = intake(id_window=3)
+    inside = accumulator(id_window=3)
     copies = [good(number, f"0190000{number}-0000-7000-8000-000000000001") for number in range(6)]
     again = [Message(6 + copy.offset, copy.value) for copy in copies]
     inside.add([*copies, *again], NOW_S)
@@ -119,13 +124,13 @@ def test_an_id_does_not_get_old_within_a_batch() -> None:
 
 
 def test_what_a_spool_sends_again_asks_the_table() -> None:
-    inside = intake()
+    inside = accumulator()
     inside.add([good(0, None, (RESENT_HEADER, b"1")), good(1, None, ("other", None))], NOW_S)
     assert asks(taken(inside)) == [True, False]
 
 
 def test_a_clock_too_far_ahead_is_a_dead_letter() -> None:
-    inside = intake(future_limit_s=60)
+    inside = accumulator(future_limit_s=60)
     stamps = ["2026-07-01T12:01:00Z", "2026-07-01T12:01:01Z"]
     records = [Message(n, odd(timestamp=f'"{stamp}"')) for n, stamp in enumerate(stamps)]
     inside.add(records, NOW_S)
@@ -135,7 +140,7 @@ def test_a_clock_too_far_ahead_is_a_dead_letter() -> None:
 
 
 def test_due_by_age() -> None:
-    inside = intake(batch_max_age_s=2)
+    inside = accumulator(batch_max_age_s=2)
     assert not inside.is_due(NOW_S)
     inside.add([good(0)], NOW_S)
     inside.add([good(1)], NOW_S + 1.5)
@@ -150,12 +155,12 @@ def test_due_by_age() -> None:
 
 
 def test_due_by_rows_and_by_bytes() -> None:
-    by_rows = intake(batch_max_rows=2)
+    by_rows = accumulator(batch_max_rows=2)
     by_rows.add([good(0)], NOW_S)
     assert not by_rows.is_due(NOW_S)
     by_rows.add([good(1)], NOW_S)
     assert by_rows.is_due(NOW_S)
-    by_bytes = intake(batch_max_bytes=10_000)
+    by_bytes = accumulator(batch_max_bytes=10_000)
     by_bytes.add([good(0)], NOW_S)
     assert not by_bytes.is_due(NOW_S)
     by_bytes.add([Message(1, b"x" * 10_000)], NOW_S)
@@ -163,7 +168,7 @@ def test_due_by_rows_and_by_bytes() -> None:
 
 
 def test_it_says_when_there_is_something_and_how_much() -> None:
-    inside = intake()
+    inside = accumulator()
     assert (inside.filled.is_set(), inside.size) == (False, 0)
     assert inside.add([], NOW_S) == 0
     assert not inside.filled.is_set()
@@ -181,7 +186,7 @@ def test_batches_cover_every_offset_once(
     kinds: list[str], present: set[int], taken_after: set[int]
 ) -> None:
     """A chain `[base, next)` without hole or overlap, whatever the records are."""
-    inside = intake(present=set(present), horizon=HORIZON)
+    inside = accumulator(present=set(present), horizon=HORIZON)
     same = str(uuid7(1_767_322_800_000))
     make: dict[str, Callable[[int], Message]]
     make = {"g": good, "p": poison, "d": lambda n: good(n, same), "o": lambda n: good(n, OLD)}

@@ -1,4 +1,4 @@
-"""judge() says what the event's model says, only faster."""
+"""validate() says what the event's model says, only faster."""
 
 import json
 import random
@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity_consume.validation.validate import (
-    Accepted,
     Duration,
     FastEvent,
+    InvalidMessage,
     Reason,
-    Rejected,
-    judge,
+    ValidEvent,
+    validate,
 )
 from activity_emit.event.encode import EncodedEvent, encode_head, encode_tail, to_record
 from activity_schemas.event import ActivityEvent
@@ -35,8 +35,8 @@ def test_an_odd_message_is_judged_as_by_the_model(name: str) -> None:
 @given(any_event)
 def test_any_event_is_accepted_with_its_own_bytes(event: ActivityEvent) -> None:
     value = event.to_json()
-    verdict = judge(value, FAR)
-    assert isinstance(verdict, Accepted)
+    verdict = validate(value, FAR)
+    assert isinstance(verdict, ValidEvent)
     assert verdict.value == value
     assert verdict.id == str(event.id)
     agree(value)
@@ -52,8 +52,8 @@ def test_our_own_producers_take_the_good_path() -> None:
     }
     head = encode_head(1_767_322_800_000_000, 1.5, None)
     message = to_record(EncodedEvent(head, encode_tail(facts)), "demo-1", 7)
-    verdict = judge(message.value, LATEST)
-    assert isinstance(verdict, Accepted)
+    verdict = validate(message.value, LATEST)
+    assert isinstance(verdict, ValidEvent)
     assert verdict.value == message.value
 
 
@@ -84,15 +84,15 @@ def test_other_bytes_are_judged_as_by_the_model(
 
 
 def agree(value: bytes) -> None:
-    """judge() accepts what the model accepts, and as the same event."""
-    verdict = judge(value, FAR)
+    """validate() accepts what the model accepts, and as the same event."""
+    verdict = validate(value, FAR)
     try:
         event = ActivityEvent.model_validate_json(value)
         _names(value)
     except ValueError:  # ValidationError is one
-        assert isinstance(verdict, Rejected)
+        assert isinstance(verdict, InvalidMessage)
         return
-    assert isinstance(verdict, Accepted)
+    assert isinstance(verdict, ValidEvent)
     assert verdict.id == str(event.id)
     assert verdict.org_id == event.org_id
     assert datetime.fromisoformat(verdict.timestamp) == event.timestamp
@@ -208,14 +208,14 @@ def _property(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     ],
 )
 def test_the_reason(name: str, reason: Reason) -> None:
-    verdict = judge(ODD[name], LATEST)
-    assert isinstance(verdict, Rejected)
+    verdict = validate(ODD[name], LATEST)
+    assert isinstance(verdict, InvalidMessage)
     assert verdict.reason is reason
     assert verdict.detail
 
 
 def test_no_value() -> None:
-    assert judge(None, LATEST) == Rejected(Reason.NULL_VALUE, "the message has no value")
+    assert validate(None, LATEST) == InvalidMessage(Reason.NULL_VALUE, "the message has no value")
 
 
 @pytest.mark.parametrize(
@@ -224,20 +224,20 @@ def test_no_value() -> None:
 @pytest.mark.parametrize("more", [{}, {"unknown": "1"}, {"seq": "-0"}], ids=["", "unknown", "-0"])
 def test_metadata_is_kept_byte_for_byte(text: str, more: dict[str, str]) -> None:
     """Also where the rest has to be written anew."""
-    verdict = judge(odd(metadata=text, **more), FAR)
-    assert isinstance(verdict, Accepted)
+    verdict = validate(odd(metadata=text, **more), FAR)
+    assert isinstance(verdict, ValidEvent)
     assert f'"metadata":{text}'.encode() in verdict.value
 
 
 def test_a_newer_version_wins_over_what_else_may_be_new_in_it() -> None:
-    verdict = judge(odd(schema_version="2", action='"merge"', org_id="7"), LATEST)
-    assert verdict == Rejected(Reason.UNSUPPORTED_SCHEMA_VERSION, "schema_version 2")
+    verdict = validate(odd(schema_version="2", action='"merge"', org_id="7"), LATEST)
+    assert verdict == InvalidMessage(Reason.UNSUPPORTED_SCHEMA_VERSION, "schema_version 2")
 
 
 def test_what_is_wrong_is_named_in_one_printable_line() -> None:
     usage = '{"a\\n\\u001b[31m":-1}'
-    verdict = judge(odd(status_code="99", token_usage=usage), LATEST)
-    assert isinstance(verdict, Rejected)
+    verdict = validate(odd(status_code="99", token_usage=usage), LATEST)
+    assert isinstance(verdict, InvalidMessage)
     assert "status_code: Input should be greater than or equal to 100" in verdict.detail
     assert "token_usage.a??[31m: " in verdict.detail
     assert verdict.detail.isprintable()
@@ -251,9 +251,9 @@ def test_what_is_wrong_is_named_in_one_printable_line() -> None:
 def test_a_clock_may_be_ahead_up_to_the_limit(
     stamp: str, accepted: bool, more: dict[str, str]
 ) -> None:
-    verdict = judge(odd(timestamp=f'"{stamp}"', **more), LATEST)
-    assert isinstance(verdict, Accepted) is accepted
-    assert accepted or isinstance(verdict, Rejected)
+    verdict = validate(odd(timestamp=f'"{stamp}"', **more), LATEST)
+    assert isinstance(verdict, ValidEvent) is accepted
+    assert accepted or isinstance(verdict, InvalidMessage)
 
 
 def test_the_odd_messages_reach_their_edge() -> None:
@@ -261,7 +261,7 @@ def test_the_odd_messages_reach_their_edge() -> None:
     accepted = {
         name: verdict.value in ODD[name]
         for name in ODD
-        if isinstance(verdict := judge(ODD[name], FAR), Accepted)
+        if isinstance(verdict := validate(ODD[name], FAR), ValidEvent)
     }
     assert len(accepted) > len(ODD) / 3
     assert sum(accepted.values()) > 20

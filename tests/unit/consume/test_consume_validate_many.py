@@ -6,16 +6,15 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activity_consume.batching.rows import Chunk, Row, halves
-from activity_consume.validation.bulk import plain
-from activity_consume.validation.validate import Accepted, judge
-from activity_kafka.headers import RESENT_HEADER
+from activity_consume.batching.rows import PackedRows, Row, halves
+from activity_consume.validation.bulk import validate_many
+from activity_consume.validation.validate import ValidEvent, validate
 from activity_schemas.event import ActivityEvent
 from tests.support.any_event import any_event
 from tests.support.odd_messages import NOW, ODD, odd
 from tests.support.records import FAR, Message, row
 
-# Deeper metadata, and a colon in a name, are for the model alone to judge.
+# Deeper metadata, and a colon in a name, are for the model alone to validate.
 _PLAIN = {"metadata": {"note": "}\n{", "list": [1, {"a": None}]}, "token_usage": {"total": 3}}
 shallow = any_event.map(lambda event: event.model_copy(update=_PLAIN))
 events = st.lists(shallow, min_size=1, max_size=4)
@@ -26,17 +25,24 @@ def messages(*values: bytes | None) -> list[Message]:
     return [Message(7 + 2 * number, value, key=b"acme") for number, value in enumerate(values)]
 
 
+def packed(records: list[Message]) -> PackedRows:
+    found = validate_many([record.value for record in records], FAR)
+    assert found is not None
+    around = [record.headers for record in records]
+    return PackedRows.of(records, around if any(around) else [], found[1])
+
+
 def agree(records: list[Message]) -> bool:
-    """Whether they passed; then each is what `judge` says of it."""
-    judged = plain(records, FAR)
-    if judged is None:
+    """Whether they passed; then each is what `validate` says of it."""
+    found = validate_many([record.value for record in records], FAR)
+    if found is None:
         return False
-    chunk, read = judged
+    chunk, read = packed(records), found[0]
     rows = chunk.rows()
     assert len(chunk) == len(rows) == len(records)
     for record, one, event, pair in zip(records, rows, read, chunk.values(), strict=True):
-        verdict = judge(record.value, FAR)
-        assert isinstance(verdict, Accepted)
+        verdict = validate(record.value, FAR)
+        assert isinstance(verdict, ValidEvent)
         assert verdict.value == record.value == one.json == one.value
         assert pair == (record.offset, record.value)
         assert verdict.id == event.id == one.id
@@ -97,17 +103,17 @@ def test_key_headers_and_clock() -> None:
     around = (("", None), ("dd-pathway-ctx", b"\xff\x9a"), ("", b""))
     assert agree([Message(0, one, key=b"\xff")])
     assert agree([Message(0, one), Message(1, one, key=b"\xa9", headers=around)])
-    assert not agree([Message(0, one), Message(1, one, headers=((RESENT_HEADER, b"1"),))])
     ahead = odd(timestamp=f'"{NOW.isoformat()[:19]}.000001Z"')
-    assert plain(messages(ahead), NOW) is None
-    assert plain(messages(odd(timestamp=f'"{NOW.isoformat()[:19]}.000000Z"')), NOW) is not None
+    assert validate_many([ahead], NOW) is None
+    now = odd(timestamp=f'"{NOW.isoformat()[:19]}.000000Z"')
+    assert validate_many([now], NOW) is not None
 
 
 def test_halving_ends_at_each_event_alone() -> None:
     """That is how the one is found that the engine does not take."""
-    chunks = [judged[0] for n in (1, 4) if (judged := plain(messages(*[row(0).json] * n), FAR))]
+    chunks = [packed(messages(*[row(0).json] * n)) for n in (1, 4)]
     alone: list[int] = []
-    parts: list[Sequence[Row | Chunk]] = [[chunks[0], chunks[1].without({9}), row(99)]]
+    parts: list[Sequence[Row | PackedRows]] = [[chunks[0], chunks[1].without({9}), row(99)]]
     while parts:
         part = parts.pop()
         if len(part) == 1 and isinstance(one := part[0], Row):
@@ -118,9 +124,7 @@ def test_halving_ends_at_each_event_alone() -> None:
 
 
 def test_a_chunk_without_some_of_its_events() -> None:
-    judged = plain(messages(*(row(0).json for _ in range(5))), FAR)
-    assert judged is not None
-    chunk = judged[0].without({9, 15, 99})
+    chunk = packed(messages(*(row(0).json for _ in range(5)))).without({9, 15, 99})
     assert len(chunk) == 3
     assert [offset for offset, _ in chunk.values()] == [7, 11, 13]
     assert [one.offset for one in chunk.without({7}).rows()] == [11, 13]

@@ -1,17 +1,18 @@
-"""where(): the first offset to read, of all that the group, the table and the log may say."""
+"""resume_offset(): the first offset to read, of all that group, table and log may say."""
 
 import dataclasses
 
 import pytest
 
-from activity_consume.batching.batch import Source
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Committed, LogBounds
-from activity_consume.delivery.resume import GapError, Resume, cut_off, where
+from activity_consume.delivery.resume import ResumePoint, cut_off, resume_offset
+from activity_consume.errors import GapError
+from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import Progress
 
-SOURCE = Source("events", 2)
+SOURCE = TopicPartition("events", 2)
 STOP = ConsumerSettings()
 CONTINUE = ConsumerSettings(on_retention_gap="continue")
 
@@ -26,11 +27,11 @@ class Case:
     resume: int
     ours: bool = True
 
-    def where(self, settings: ConsumerSettings = STOP) -> Resume:
+    def resume_offset(self, settings: ConsumerSettings = STOP) -> ResumePoint:
         lease = Lease(1) if self.ours else None
         committed = None if self.committed is None else Committed(self.committed, lease)
         progress = self.table and Progress(*self.table)
-        return where(SOURCE, committed, progress or None, LogBounds(*self.log), settings)
+        return resume_offset(SOURCE, committed, progress or None, LogBounds(*self.log), settings)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ class Case:
         Case(50, (50, 89), log=(0, 90), resume=50),
         Case(50, (40, 49), log=(0, 90), resume=50),
         Case(50, None, log=(50, 90), resume=50),
-        # The table is ahead (Kafka has lost commits): its youngest batch may not be whole.
+        # The table is ahead (Kafka has lost offset_store): its youngest batch may not be whole.
         Case(50, (80, 85), log=(0, 90), resume=80),
         # The group was reset or is new: the table counts, wherever the tool has put the offset.
         Case(None, (80, 85), log=(0, 90), resume=80),
@@ -64,8 +65,8 @@ class Case:
     ids=str,
 )
 def test_where_to_go_on(case: Case) -> None:
-    assert case.where().offset == case.resume
-    assert case.where().because
+    assert case.resume_offset().offset == case.resume
+    assert case.resume_offset().because
 
 
 @pytest.mark.parametrize(
@@ -80,12 +81,12 @@ def test_where_to_go_on(case: Case) -> None:
 )
 def test_a_gap_stops_unless_lost_is_lost(case: Case) -> None:
     with pytest.raises(GapError) as stopped:
-        case.where()
+        case.resume_offset()
     text = str(stopped.value)
     assert "events-2" in text
     assert "10 messages that were never read (offsets 50 to 59)" in text
     assert "ACTIVITY_CONSUMER_ON_RETENTION_GAP=continue" in text
-    assert case.where(CONTINUE).offset == 60
+    assert case.resume_offset(CONTINUE).offset == 60
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_a_gap_stops_unless_lost_is_lost(case: Case) -> None:
 def test_a_topic_that_is_shorter_than_what_was_read_stops(case: Case) -> None:
     for settings in (STOP, CONTINUE):
         with pytest.raises(GapError, match=r"created anew or cut off.*ACTIVITY_KAFKA_TOPIC"):
-            case.where(settings)
+            case.resume_offset(settings)
 
 
 def test_it_says_what_contradicts_what() -> None:

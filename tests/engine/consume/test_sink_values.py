@@ -1,4 +1,4 @@
-"""What judge() accepts the engine takes, and gives back as the event's model has read it."""
+"""What validate() accepts the engine takes, and gives back as the event's model has read it."""
 
 import json
 from collections.abc import Iterable
@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.batching.batch import Source
 from activity_consume.batching.rows import Row
-from activity_consume.sink.clickhouse import EventStore, InsertError, Refusal
-from activity_consume.validation.validate import Accepted, judge
+from activity_consume.errors import InsertError, InsertFailure
+from activity_consume.record import TopicPartition
+from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_consume.validation.validate import ValidEvent, validate
 from activity_schemas.event import ActivityEvent
 from tests.support.any_event import generated
 from tests.support.odd_messages import ODD
 from tests.support.records import FAR, Message, refused_row, row
 
-SOURCE = Source("events", 3)
+SOURCE = TopicPartition("events", 3)
 
 
 async def test_odd_messages(clickhouse: AsyncClient) -> None:
@@ -44,21 +45,21 @@ async def test_any_events_without_their_canonical_form(clickhouse: AsyncClient) 
 
 async def test_what_the_engine_refuses(clickhouse: AsyncClient) -> None:
     """The batch is refused as a whole, and as data: so the culprit is looked for."""
-    store = EventStore(clickhouse)
+    sink = ClickHouseSink(clickhouse)
     with pytest.raises(InsertError) as refused:
         rows = [row(1), refused_row(2), row(3)]
-        await store.insert(SOURCE, 1, await store.now_ms() + 60_000, rows)
-    assert refused.value.refusal is Refusal.DATA
-    assert await store.present(SOURCE, 0) == set()
+        await sink.insert(SOURCE, 1, await sink.now_ms() + 60_000, rows)
+    assert refused.value.failure is InsertFailure.REJECTED
+    assert await sink.existing_offsets(SOURCE, 0) == set()
 
 
 def _accepted(value: bytes) -> bool:
-    return isinstance(judge(value, FAR), Accepted)
+    return isinstance(validate(value, FAR), ValidEvent)
 
 
 async def _come_back(clickhouse: AsyncClient, rows: list[Row]) -> None:
-    store = EventStore(clickhouse)
-    await store.insert(SOURCE, 0, await store.now_ms() + 60_000, rows)
+    sink = ClickHouseSink(clickhouse)
+    await sink.insert(SOURCE, 0, await sink.now_ms() + 60_000, rows)
     columns = ", ".join((*ActivityEvent.model_fields, "success", "tokens", "_offset"))
     result = await clickhouse.query(
         f"SELECT {columns} FROM events ORDER BY _offset", query_tz="UTC", tz_mode="aware"

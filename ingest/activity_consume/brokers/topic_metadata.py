@@ -5,13 +5,23 @@ the clients keep in memory may be old by minutes, so this asks each time.
 """
 
 import asyncio
+import random
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import NoError, StaleMetadata, UnknownTopicOrPartitionError, for_code
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    RequestTimedOutError,
+    StaleMetadata,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v2, MetadataRequest_v5
@@ -26,6 +36,7 @@ from aiokafka.protocol.types import (
 )
 
 _NO_ID = bytes(16)
+_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +53,11 @@ async def describe(admin: AIOKafkaAdminClient, topic: str) -> TopicMetadata:
     """Asks a broker, and then those that lead the topic's partitions: what is fetched comes from
     them. Raises KafkaError, also where they do not agree yet."""
     client = admin._client
-    first = await client.send(client.get_random_node(), _Request(topic))
+    first = await _first_answer(client, topic)
     found, leaders = _read(first, topic)
     if len(first.brokers) > 1:
         answers = await asyncio.gather(
-            *(client.send(node, _Request(topic)) for node in leaders), return_exceptions=True
+            *(_ask(client, node, topic) for node in leaders), return_exceptions=True
         )
         others = [_read(one, topic)[0] for one in answers if not isinstance(one, BaseException)]
         if any(one.topic_id != found.topic_id for one in others):
@@ -54,6 +65,27 @@ async def describe(admin: AIOKafkaAdminClient, topic: str) -> TopicMetadata:
         most = max([found.partitions, *(one.partitions for one in others)])
         return TopicMetadata(found.cluster_id, found.topic_id, most)
     return found
+
+
+async def _first_answer(client: AIOKafkaClient, topic: str) -> Any:
+    """Of any broker: one that is away, or hangs, is passed over."""
+    nodes = [broker.nodeId for broker in client.cluster.brokers()]
+    random.shuffle(nodes)
+    failed: KafkaError = KafkaConnectionError("no broker is known")
+    for node in nodes:
+        try:
+            return await _ask(client, node, topic)
+        except KafkaError as error:
+            failed = error
+    raise failed
+
+
+async def _ask(client: AIOKafkaClient, node: int, topic: str) -> Any:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await client.send(node, _Request(topic))
+    except TimeoutError:
+        raise RequestTimedOutError(f"broker {node}: no answer") from None
 
 
 def _read(answer: Any, topic: str) -> tuple[TopicMetadata, set[int]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, PartitionRecords
 from aiokafka.errors import (
@@ -21,7 +21,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.memory_records import MemoryRecords
 
-from activity_consume.batching.batch import Source
+from activity_consume.record import TopicPartition
 
 _EARLIEST, _LATEST = -2, -1
 _FETCH_BYTES = 1 << 20
@@ -76,24 +76,23 @@ class KafkaLog:
                 failed = error
         raise failed
 
-    async def ends(self, sources: Sequence[Source]) -> dict[Source, int]:
+    async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset that each partition's next message will get, whether what stands before it
         belongs to an open transaction or not."""
-        return {one: (await self._offsets(one, _LATEST)) for one in sources}
+        return {one: (await self._offsets(one, _LATEST)) for one in partitions}
 
-    async def bounds(self, source: Source) -> tuple[int, int]:
+    async def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """The first offset that the topic still has, and that of its next message."""
-        return await self._offsets(source, _EARLIEST), await self._offsets(source, _LATEST)
+        return await self._offsets(partition, _EARLIEST), await self._offsets(partition, _LATEST)
 
-    async def read(self, source: Source, offset: int) -> Piece:
+    async def read(self, partition: TopicPartition, offset: int) -> Piece:
         """What one fetch brings from an offset on; nothing, if there is nothing.
 
         Raises OffsetOutOfRangeError for an offset that the topic does not have.
         """
-        partition = TopicPartition(source.topic, source.partition)
         request = FetchRequest(
             *(0, 1, _FETCH_BYTES, READ_COMMITTED),
-            [(source.topic, [(source.partition, offset, _FETCH_BYTES)])],
+            [(partition.topic, [(partition.partition, offset, _FETCH_BYTES)])],
         )
         leader = await self._leader(partition)
         try:
@@ -111,9 +110,10 @@ class KafkaLog:
         aborted = rest[2] if answer.API_VERSION >= 11 else rest[-2]
         return parse(partition, rest[-1], aborted, offset)
 
-    async def _offsets(self, source: Source, when: int) -> int:
-        partition = TopicPartition(source.topic, source.partition)
-        request = OffsetRequest(-1, READ_UNCOMMITTED, [(source.topic, [(source.partition, when)])])
+    async def _offsets(self, partition: TopicPartition, when: int) -> int:
+        request = OffsetRequest(
+            -1, READ_UNCOMMITTED, [(partition.topic, [(partition.partition, when)])]
+        )
         answer = await self._client.send(await self._leader(partition), request)
         [(_, [(_, code, *_, offset)])] = answer.topics
         await self._check(code, partition)
@@ -125,13 +125,13 @@ class KafkaLog:
             await self._client.force_metadata_update()
             leader = self._client.cluster.leader_for_partition(partition)
         if leader in _NO_SUCH_NODE:
-            raise LeaderNotAvailableError(f"{partition.topic}-{partition.partition}")
+            raise LeaderNotAvailableError(str(partition))
         return int(leader)
 
     async def _check(self, code: int, partition: TopicPartition) -> None:
         if getattr(for_code(code), "invalid_metadata", False):
             await self._client.force_metadata_update()
-        _raise(code, f"{partition.topic}-{partition.partition}")
+        _raise(code, str(partition))
 
 
 def parse(

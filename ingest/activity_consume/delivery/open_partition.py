@@ -1,0 +1,88 @@
+"""Taking a partition over, from wherever it comes: asked until it is known where to go on."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from activity_consume.batching.memory_budget import MemoryBudget
+from activity_consume.dead_letter.writer import DeadLetterWriter
+from activity_consume.delivery.offsets import OffsetStore
+from activity_consume.delivery.partition_writer import PartitionWriter
+from activity_consume.delivery.patience import Patience
+from activity_consume.delivery.resume import resume
+from activity_consume.metrics import Stats
+from activity_consume.record import TopicPartition
+from activity_consume.settings import ConsumerSettings
+from activity_consume.sink.clickhouse import ClickHouseSink
+
+_LONGEST_PAUSE_S = 1.0
+
+
+async def _never_changes() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """That a partition may be read: how the table names it, and what is known of its topic."""
+
+    partition: TopicPartition
+    #: Ids born before this (Unix milliseconds) are looked up in the table.
+    lookup_born_before_ms: int = 0
+    #: Whether all that still holds; see PartitionWriter.
+    is_unchanged: Callable[[], Awaitable[bool]] = _never_changes
+
+
+async def _as_it_is(partition: TopicPartition) -> Admission:
+    return Admission(partition)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionOpener:
+    """Makes the writers of all partitions; what they share."""
+
+    sink: ClickHouseSink
+    dead_letters: DeadLetterWriter
+    settings: ConsumerSettings
+    stats: Stats
+    memory: MemoryBudget
+
+    async def open(
+        self,
+        partition: TopicPartition,
+        offset_store: OffsetStore,
+        partitions: Callable[[], int],
+        admit: Callable[[TopicPartition], Awaitable[Admission]] = _as_it_is,
+    ) -> PartitionWriter:
+        """A writer that goes on where the last one has ended; it does not run yet.
+
+        Waits for the former owner's lease, and while Kafka or ClickHouse is away. `partitions`: how
+        many share the memory. `admit`: says how it is to be read. Raises GapError and PoisonError:
+        it must not be read.
+        """
+
+        async def attempt() -> PartitionWriter:
+            admission = await admit(partition)
+            accumulator = await resume(
+                *(
+                    admission.partition,
+                    offset_store,
+                    self.sink,
+                    self.dead_letters.stops,
+                    self.settings,
+                ),
+                partitions=partitions(),
+            )
+            accumulator.lookup_born_before(admission.lookup_born_before_ms)
+            return PartitionWriter(
+                accumulator,
+                sink=self.sink,
+                offset_store=offset_store,
+                dead_letters=self.dead_letters,
+                settings=self.settings,
+                stats=self.stats,
+                memory=self.memory,
+                is_unchanged=admission.is_unchanged,
+            )
+
+        patience = Patience(partition, self.stats)
+        return await patience.wait_for("cannot take over yet", attempt, _LONGEST_PAUSE_S)
