@@ -6,9 +6,12 @@ writer: SQLite's locks never make a service wait.
 
 from pathlib import Path
 
+from activity_spool.lock import lock, unlock
 from activity_spool.sqlite import sqlite3
 
 FILE = "consumer.db"
+#: Locked by the consumer for as long as it lives.
+LOCK = "consumer.lock"
 #: Below the spool directory; spools that wait for Kafka are beside it.
 DIRECTORY = "local"
 
@@ -75,3 +78,14 @@ def settled_position(directory: Path, spool: str) -> int:
     except sqlite3.Error:
         return 0
     return int(found[0]) if found else 0
+
+
+def has_consumer(directory: Path) -> bool:
+    """The owner's side: whether a consumer reads the spools now."""
+    try:
+        unlock(lock(directory / LOCK, create=False))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -24,6 +24,7 @@ from activity_emit.event.sequence import unclosed
 from activity_emit.logs import QuietClient, RateLimitedLogger
 from activity_emit.metrics import PublisherMetrics
 from activity_emit.settings import RelayConfig
+from activity_spool.progress import has_consumer
 from activity_spool.spool import SpoolError, open_spool
 
 _ADOPT_EVERY_S = 15.0
@@ -127,8 +128,7 @@ class Relay:
         tasks = [collector, dispatcher, asyncio.create_task(self._adopt(outbox))]
         try:
             await self._until_stopping(tasks)
-            # What is in the spool the consumer finds there, without us.
-            waited = [collector] if self._config.brokerless and outbox.on_disk() else tasks
+            waited = tasks if self._may_arrive(outbox) else [collector]
             await asyncio.wait(waited, timeout=self._stop_within)
         finally:
             for task in tasks:
@@ -139,6 +139,11 @@ class Relay:
             self._numbering.end()
             outbox.close()
             await self._sender.close()
+
+    def _may_arrive(self, outbox: Outbox) -> bool:
+        """Whether it is worth to wait for what is spooled: a later consumer finds it without us."""
+        config = self._config
+        return not (config.brokerless and outbox.on_disk()) or has_consumer(config.directory)
 
     async def _until_stopping(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
         """Raises what one of them raises."""

