@@ -1,5 +1,6 @@
 """The publisher's thread: starts an engine, sees to it that there is one, ends it."""
 
+import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -89,7 +90,8 @@ class EngineThread(ABC):
             if isinstance(engine, Relay):
                 self._failed(error)
                 return False
-            engine.give_up()
+            with contextlib.suppress(Exception):  # what is left of it ends with its socket
+                engine.give_up()
             if not isinstance(error, NotWorthwhileError):
                 self._notices.warn(
                     "forwarder", "no activity forwarder, a thread instead: %s", error

@@ -6,7 +6,6 @@ where a handler that hogs it would delay events, and a flush of events requests 
 
 import asyncio
 import contextlib
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,6 +27,15 @@ from activity_spool.progress import has_consumer
 from activity_spool.spool import SpoolError, open_spool
 
 _ADOPT_EVERY_S = 15.0
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """As asyncio's; but one that fails half-way in its making leaves no trace on stderr."""
+
+    def close(self) -> None:
+        """Also what is not there."""
+        with contextlib.suppress(AttributeError):
+            super().close()
 
 
 class Relay:
@@ -75,10 +83,7 @@ class Relay:
     def run(self) -> None:
         """Publish until `stop`. Blocks, so it wants a thread of its own."""
         with QuietClient():
-            # A loop that fails half-way in its making is torn down with a trace on stderr.
-            for end in socket.socketpair():
-                end.close()
-            with asyncio.Runner() as runner:
+            with asyncio.Runner(loop_factory=_Loop) as runner:
                 runner.get_loop()  # before there is a coroutine that nobody would await
                 runner.run(self._main())
 

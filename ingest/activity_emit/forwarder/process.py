@@ -99,7 +99,8 @@ class ForwarderProcess:
         except OSError:
             begun = False
         if begun:
-            os.kill(self.pid, signal.SIGCONT)
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal.SIGCONT)
         else:
             self.kill()
         return not begun
@@ -109,8 +110,11 @@ class ForwarderProcess:
         self.socket.close()
         with contextlib.suppress(OSError):  # its group is its own
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        # Where no signal is allowed: its socket is closed, so it ends by itself.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
 
     @property
     def pid(self) -> int:
