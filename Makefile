@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs
+.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench-query: vegeta ## our read API against the engine itself and a tutorial's A
 AWAY_S ?= 30
 bench-emit: jars ## what the middleware costs, under wrk; AWAY_S=600: the broker away for 10 minutes
 	@$(BIN)/python -m tests.bench.emit --away-s $(AWAY_S)
+
+starlette-suite: setup ## Starlette's own tests with the middleware around every application
+	@$(BIN)/python -m tests.starlette_suite
 
 check: setup ## lint, format, types, architecture
 	$(BIN)/ruff check .

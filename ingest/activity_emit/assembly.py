@@ -45,7 +45,7 @@ def build_relay(
     if config.brokerless:
         sender = LocalSender(config.directory, config.producer_id)
     else:
-        sender = components.sender(config.kafka, config.security, config.client_options)
+        sender = components.sender(config.kafka, config.current_security, config.client_options)
     builder = Builder(
         queue=queue,
         encoder=EventEncoder(config.emit, hook),

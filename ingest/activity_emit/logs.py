@@ -1,5 +1,6 @@
 """Log lines that do not flood: at most one a minute of each kind, with what was left out."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -8,6 +9,12 @@ log = logging.getLogger("activity.emit")
 EVERY_S = 60.0
 
 _NOISY = ("aiokafka", "aiokafka.conn", "aiokafka.cluster", "aiokafka.producer.sender")
+
+
+def warn(text: str, *args: object) -> None:
+    """A service's own handlers and filters run here; what they raise is theirs."""
+    with contextlib.suppress(Exception):
+        log.warning(text, *args)
 
 
 class RateLimitedLogger:
@@ -25,7 +32,7 @@ class RateLimitedLogger:
             return
         self._next[kind] = moment + EVERY_S
         silent = self._silent.pop(kind, 0)
-        log.warning(text + (f" ({silent} more since the last line)" if silent else ""), *args)
+        warn(text + (f" ({silent} more since the last line)" if silent else ""), *args)
 
 
 class _OneThread(logging.Filter):

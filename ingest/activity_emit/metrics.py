@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, fields
 
+from activity_emit.rules import IgnoredReason
+
 
 @dataclass(slots=True)
 class PublisherMetrics:
     """Events, if not said otherwise. `accepted` = all others that end an event + those waiting."""
 
     accepted: int = 0  # taken over from requests
-    ignored: int = 0  # by rule, or without an org
+    ignored: int = 0  # for whatever reason: the sum of all `ignored_`
     published: int = 0  # acknowledged by Kafka
     dropped: int = 0  # the queue was full: lost, and a gap in seq
     spool_full: int = 0  # the spool was at its cap: lost, and a gap in seq
@@ -17,18 +19,33 @@ class PublisherMetrics:
     spool_errors: int = 0  # flushes the disk refused; they went the way through memory
     queued: int = 0  # waiting in memory now
     spooled: int = 0  # bytes waiting in the spool now
+    ignored_handler: int = 0  # `activity.ignore`
+    ignored_rule: int = 0  # a rule says so
+    ignored_sample: int = 0  # a rule's share leaves it out
+    ignored_stranger: int = 0  # at a path of an org, by nobody of it, see ADR 0007
+    ignored_no_org: int = 0  # belongs to no org
+    principal_errors: int = 0  # `principal=` has raised, or told nothing: recorded without it
+
+    def ignore(self, reason: IgnoredReason) -> None:
+        """One more request is no event."""
+        self.ignored += 1
+        name = f"ignored_{reason}"
+        setattr(self, name, getattr(self, name) + 1)
 
 
 #: The name it had up to 0.2.
 Counts = PublisherMetrics
 
 _GAUGES = {"queued", "spooled"}
+_REASONS = {f"ignored_{reason}": reason for reason in IgnoredReason}
 
 
 def prometheus(metrics: PublisherMetrics) -> str:
     """Prometheus' text format, for a service's own /metrics page."""
     lines: list[str] = []
     for field in fields(metrics):
+        if field.name in _REASONS:
+            continue
         gauge = field.name in _GAUGES
         unit = "bytes" if field.name == "spooled" else "events"
         name = f"activity_emit_{field.name}_{unit}" + ("" if gauge else "_total")
@@ -36,4 +53,7 @@ def prometheus(metrics: PublisherMetrics) -> str:
             f"# TYPE {name} {'gauge' if gauge else 'counter'}",
             f"{name} {getattr(metrics, field.name)}",
         ]
+    lines.append("# TYPE activity_emit_ignored_total counter")
+    for name, reason in _REASONS.items():
+        lines.append(f'activity_emit_ignored_total{{reason="{reason}"}} {getattr(metrics, name)}')
     return "\n".join(lines) + "\n"

@@ -1,33 +1,38 @@
 """The publisher: takes events without waiting, sees to it that Kafka gets them."""
 
-import asyncio
+import contextlib
 import os
-import secrets
-import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from activity_emit import lifecycle
 from activity_emit.assembly import Components, build_relay
 from activity_emit.delivery.relay import Relay
+from activity_emit.engine_thread import EngineThread
 from activity_emit.event.draft import Committed, Draft, job_draft
 from activity_emit.event.encoder import Hook
+from activity_emit.event.producer import new_producer_id, renewed
 from activity_emit.event.redact import duration
 from activity_emit.event.sequence import ACCEPTED, DROPPED, SequenceCounters
 from activity_emit.forwarder.client import ForwarderClient
-from activity_emit.logs import RateLimitedLogger
+from activity_emit.forwarder.interpreter import disown
+from activity_emit.interception import INTERCEPTORS, intercept
 from activity_emit.metrics import PublisherMetrics
 from activity_emit.settings import EmitSettings, RelayConfig
+from activity_emit.waiting import in_thread
 from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings, TransportSettings
 from activity_schemas.event import ActivityEvent
 from activity_spool.settings import SpoolSettings
 
+_SOMETIMES = 63  # of so many events one looks, in which process it is
 
-class KafkaPublisher:
+
+class KafkaPublisher(EngineThread):
     """Bounded queue → forwarder → spool → Kafka (idempotent, acks=all). Threads and forks welcome.
 
     Without HTTP: `with` or `async with`, and `record`. Settings that are not handed in are read
@@ -35,7 +40,8 @@ class KafkaPublisher:
     `aiokafka.AIOKafkaProducer`. `hook`: sees the redacted fields of each event, on the relay's
     thread, and returns what is to be sent; if it raises, the event is dropped and counted.
 
-    Fifteen attributes: the settings, and what `_reset` makes anew in a forked child.
+    Once it is made it never raises and never makes a request wait: what goes wrong is a log line,
+    and tried again. Its attributes: the settings, and what `_reset` makes anew in a child.
     """
 
     def __init__(
@@ -55,26 +61,25 @@ class KafkaPublisher:
         self.emit = emit or EmitSettings()
         self.spool = spool or SpoolSettings()
         self._transport = transport or TransportSettings()
-        self._security = security or KafkaSecuritySettings()
+        self._security = security or _security()
         self._options = {"compression_type": self.emit.compression, **(client_options or {})}
         # Refused here, where somebody reads it, and not at the first event.
         EmitSettings.model_validate({"compression": self._options["compression_type"]})
         self._hook = hook
         self._components = components or Components()
         self._bound = self.emit.queue_size
+        disown()
         self._reset()
         lifecycle.watch(self)
 
     def _reset(self) -> None:
         """As new: at the beginning, and in a forked child (whose events are its own)."""
-        self.producer_id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._lock = threading.Lock()
+        self.producer_id = new_producer_id()
+        self._process = os.getpid()
         self._queue: deque[Draft | Committed] = deque()
         self._metrics = PublisherMetrics()
         self._counters = SequenceCounters()
-        self._engine: Relay | ForwarderClient | None = None
-        self._thread: threading.Thread | None = None
-        self._notices = RateLimitedLogger()
+        self._reset_thread(self.emit.stop_timeout_s)
 
     def publish(
         self, draft: Draft | ActivityEvent, stored: Callable[[], None] | None = None
@@ -83,8 +88,21 @@ class KafkaPublisher:
         # `isinstance` first would ask pydantic, for half a microsecond.
         if type(draft) is not tuple and isinstance(draft, ActivityEvent):
             draft = (draft.key(), draft.to_json())
+        if INTERCEPTORS and intercept(draft, self.emit, self._hook):  # in tests only
+            if stored is not None:
+                stored()
+            return True
         queue = self._queue
-        if len(queue) >= self._bound:
+        waiting = len(queue)
+        # Asked as good as at the first event, and not each time: it is a call to the system.
+        if not waiting & _SOMETIMES and os.getpid() != self._process:
+            lifecycle.notice_fork()
+            queue = self._queue
+            waiting = 0
+        if waiting >= self._bound:
+            if os.getpid() != self._process:
+                lifecycle.notice_fork()
+                return self.publish(draft, stored)
             with self._lock:
                 self._metrics.dropped += 1
                 self._counters.counters[DROPPED] = self._metrics.dropped
@@ -95,6 +113,8 @@ class KafkaPublisher:
         engine = self._engine
         if engine is None:
             self.start()
+            if stored is not None and self._engine is None:
+                stored()  # nobody else would say it, and the request must not wait
         elif stored is not None:
             engine.hurry()
         elif engine.idle:
@@ -134,28 +154,10 @@ class KafkaPublisher:
         )
 
     def start(self) -> None:
-        """Start to publish, if not started yet. Does not wait for Kafka, nor for the process."""
-        with self._lock:
-            if self._engine is None:
-                engine = self._engine = self._new_client() or self._new_relay()
-                self._thread = threading.Thread(
-                    target=self._run, args=(engine,), name="activity-publisher", daemon=True
-                )
-                self._thread.start()
-                lifecycle.expect()
-
-    def _run(self, engine: Relay | ForwarderClient) -> None:
-        try:
-            engine.run()
-        except OSError as error:
-            if isinstance(engine, Relay):
-                raise
-            self._notices.warn("forwarder", "no activity forwarder, a thread instead: %s", error)
-            self.producer_id += "-thread"  # a forwarder may have been before, which counted from 0
-            self._engine = relay = self._new_relay()
-            if engine.stopping:
-                relay.stop(self.emit.stop_timeout_s)
-            relay.run()
+        """Start to publish, if not started yet. Does not wait for Kafka, nor for the process.
+        Where not even a thread can start it is tried again later."""
+        if not INTERCEPTORS:  # else in tests only
+            super().start()
 
     def _begin_sequence(
         self, producer_id: str | None, taken: int, dropped: int
@@ -173,12 +175,19 @@ class KafkaPublisher:
 
     def abandon_after_fork(self) -> object:
         """In a forked child: begin anew. What is returned must neither be used nor closed there."""
-        engine = self._engine
-        if engine is not None:
-            engine.abandon_after_fork()
-        self._counters.abandon_after_fork()
+        engine, counters = self._engine, self._counters
         self._reset()
-        return engine
+        for parents in (engine, counters):
+            if parents is not None:
+                with contextlib.suppress(Exception):  # whatever is left of it is not used
+                    parents.abandon_after_fork()
+        return engine, counters
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """All that this publisher was told; two with equal settings are as good as one."""
+        told = (self.emit, self.spool, self.kafka, self._transport, self._security)
+        return (*told, self._options, self._hook, self._components)
 
     def _config(self) -> RelayConfig:
         return RelayConfig(
@@ -217,25 +226,13 @@ class KafkaPublisher:
             components=self._components,
         )
 
-    def stop(self, timeout_s: float | None = None) -> None:
-        """Publish what is there, for at most `timeout_s` (default: `emit.stop_timeout_s`).
+    def _ended(self) -> None:
+        self._metrics = self.metrics()
+        self._begin_sequence(None, 0, self._metrics.dropped)
+        self.producer_id = renewed(self.producer_id)
 
-        What Kafka did not take by then stays in the spool for the next worker. A later `publish`
-        starts anew, under a new `producer_id`.
-        """
-        with self._lock:
-            engine, thread = self._engine, self._thread
-        if engine is None or thread is None:
-            return
-        within = self.emit.stop_timeout_s if timeout_s is None else timeout_s
-        engine.stop(within)
-        thread.join(within + 5)  # closing connections has its own limits
-        with self._lock:
-            if self._thread is thread:
-                self._metrics = self.metrics()
-                self._begin_sequence(None, 0, self._metrics.dropped)
-                self._engine = self._thread = None
-                self.producer_id = f"{self.producer_id.rsplit('-', 1)[0]}-{secrets.token_hex(4)}"
+    def _renew(self) -> None:
+        self.producer_id = renewed(self.producer_id)  # the one before may have counted already
 
     @property
     def before_response(self) -> bool:
@@ -271,4 +268,15 @@ class KafkaPublisher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.stop)
+        await in_thread(self.stop)
+
+
+def _security() -> KafkaSecuritySettings | None:
+    """None where a secret's file cannot be read (yet): then the sender asks again, and the events
+    wait as for a broker that is away. Raises ValidationError for a variable that cannot be."""
+    try:
+        return KafkaSecuritySettings()
+    except ValidationError as error:
+        if any(one["loc"] for one in error.errors(include_url=False, include_input=False)):
+            raise
+        return None

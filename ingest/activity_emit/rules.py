@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,11 +54,31 @@ DEFAULT_RULES: tuple[Rule, ...] = (
 )
 
 
-def first_match(rules: Sequence[Rule], method: str, path: str) -> Rule | None:
-    """The rule that decides, if any."""
+class IgnoredReason(StrEnum):
+    """Why a request is no event."""
+
+    HANDLER = "handler"  # the handler or its route says so: `activity.ignore`
+    RULE = "rule"  # a rule says `ignore`
+    SAMPLE = "sample"  # a rule's `sample`
+    STRANGER = "stranger"  # its path names an org, and nothing says that it is this org's event
+    NO_ORG = "no_org"  # neither its path, its principal nor its handler tells an org
+
+
+def without_prefix(path: str, prefix: str) -> str:
+    """`path` as it is below `prefix`, where it is below it: servers give both."""
+    prefix = prefix.rstrip("/")
+    if prefix and path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+        return path[len(prefix) :] or "/"
+    return path
+
+
+def first_match(rules: Sequence[Rule], method: str, *paths: str) -> Rule | None:
+    """The rule that decides, if any; `paths`: the request's path, and as an application sees it
+    that stands below a prefix (`root_path`, SCRIPT_NAME, a mount)."""
     for rule in rules:
-        if rule.matches(method, path):
-            return rule
+        for path in dict.fromkeys(paths):
+            if rule.matches(method, path):
+                return rule
     return None
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import aiokafka.codec
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -42,6 +41,11 @@ class EmitSettings(BaseSettings):
     """Whether a websocket connection is an event."""
     query_allow: frozenset[str] = frozenset()
     """Query parameters whose values may be recorded, as a JSON list."""
+    strangers: Literal["route", "never", "path"] = "route"
+    """Whether a request of nobody of an org, at a path of it, is an event of it: where a route took
+    it, never, or always (docs/adr/0007)."""
+    visitors: bool = False
+    """Whether a caller of another org is an event of both orgs."""
     rules: tuple[Rule, ...] = DEFAULT_RULES
     """Which requests are recorded, and as which action and resource: a JSON list."""
     collections: dict[str, str] = dict(COLLECTIONS)
@@ -50,10 +54,14 @@ class EmitSettings(BaseSettings):
     @field_validator("compression")
     @classmethod
     def _is_installed(cls, codec: str | None) -> str | None:
-        if codec is not None and not getattr(aiokafka.codec, f"has_{codec}")():
-            raise ValueError(
-                f"{codec} is not installed; pip install 'aiokafka[{codec}]', or use gzip"
-            )
+        if codec is not None:
+            # Here: a service without it works, and one that does not compress starts sooner.
+            from aiokafka import codec as codecs  # noqa: PLC0415
+
+            if not getattr(codecs, f"has_{codec}")():
+                raise ValueError(
+                    f"{codec} is not installed; pip install 'aiokafka[{codec}]', or use gzip"
+                )
         return codec
 
 
@@ -61,16 +69,21 @@ class EmitSettings(BaseSettings):
 class RelayConfig:
     """All that a relay is told, in the service's own process or in the forwarder's.
 
-    `client_options`: further arguments of `aiokafka.AIOKafkaProducer`.
+    `client_options`: further arguments of `aiokafka.AIOKafkaProducer`. `security`: None while a
+    secret's file cannot be read.
     """
 
     producer_id: str
     emit: EmitSettings
     spool: SpoolSettings
     kafka: KafkaSettings
-    security: KafkaSecuritySettings
+    security: KafkaSecuritySettings | None
     transport: TransportSettings
     client_options: Mapping[str, Any]
+
+    def current_security(self) -> KafkaSecuritySettings:
+        """What was read; else read now. Raises ValidationError while that cannot be."""
+        return self.security or KafkaSecuritySettings()
 
     @property
     def brokerless(self) -> bool:
@@ -90,17 +103,12 @@ class RelayConfig:
 
     def to_plain(self) -> dict[str, Any]:
         """As plain values, the password among them: for the forwarder's socket and nothing else."""
-        password = self.security.sasl_password
-        security = {
-            **self.security.model_dump(mode="json"),
-            "sasl_password": password and password.get_secret_value(),
-        }
         return {
             "producer_id": self.producer_id,
             "emit": self.emit.model_dump_json(),
             "spool": self.spool.model_dump_json(),
             "kafka": self.kafka.model_dump_json(),
-            "security": json.dumps(security),
+            "security": _with_password(self.security),
             "transport": self.transport.model_dump_json(),
             "client_options": dict(self.client_options),
         }
@@ -113,7 +121,19 @@ class RelayConfig:
             emit=EmitSettings.model_validate_json(plain["emit"]),
             spool=SpoolSettings.model_validate_json(plain["spool"]),
             kafka=KafkaSettings.model_validate_json(plain["kafka"]),
-            security=KafkaSecuritySettings.model_validate_json(plain["security"]),
+            security=plain["security"]
+            and KafkaSecuritySettings.model_validate_json(plain["security"]),
             transport=TransportSettings.model_validate_json(plain["transport"]),
             client_options=plain["client_options"],
         )
+
+
+def _with_password(security: KafkaSecuritySettings | None) -> str | None:
+    if security is None:
+        return None
+    password = security.sasl_password
+    plain = {
+        **security.model_dump(mode="json"),
+        "sasl_password": password and password.get_secret_value(),
+    }
+    return json.dumps(plain)

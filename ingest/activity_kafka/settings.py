@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-from aiokafka.helpers import create_ssl_context
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -62,6 +61,9 @@ class KafkaSecuritySettings(FileSettings):
         if self.security_protocol != "PLAINTEXT":
             options["security_protocol"] = self.security_protocol
         if self.security_protocol.endswith("SSL"):
+            # Here: settings can be read where there is no Kafka client.
+            from aiokafka.helpers import create_ssl_context  # noqa: PLC0415
+
             options["ssl_context"] = create_ssl_context(
                 cafile=self.ssl_cafile, certfile=self.ssl_certfile, keyfile=self.ssl_keyfile
             )

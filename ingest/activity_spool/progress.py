@@ -4,10 +4,14 @@ The consumer writes it, the spools' owners read it and forget what is settled. S
 writer: SQLite's locks never make a service wait.
 """
 
-import sqlite3
 from pathlib import Path
 
+from activity_spool.lock import lock, unlock
+from activity_spool.sqlite import sqlite3
+
 FILE = "consumer.db"
+#: Locked by the consumer for as long as it lives.
+LOCK = "consumer.lock"
 #: Below the spool directory; spools that wait for Kafka are beside it.
 DIRECTORY = "local"
 
@@ -63,7 +67,7 @@ def settled_position(directory: Path, spool: str) -> int:
     0 while there is no consumer. Never waits for it.
     """
     path = directory / FILE
-    if not path.exists():
+    if sqlite3 is None or not path.exists():
         return 0
     try:
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0)
@@ -74,3 +78,14 @@ def settled_position(directory: Path, spool: str) -> int:
     except sqlite3.Error:
         return 0
     return int(found[0]) if found else 0
+
+
+def has_consumer(directory: Path) -> bool:
+    """The owner's side: whether a consumer reads the spools now."""
+    try:
+        unlock(lock(directory / LOCK, create=False))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,16 +1,25 @@
 """Where the spools lie; known to the service that writes them and to a consumer that reads them."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def _own_name() -> str:
+    return f"activity-{os.geteuid() if hasattr(os, 'geteuid') else 'user'}"
+
+
 def default_tally_dir() -> Path:
     """Below `/dev/shm`, one for each user."""
-    user = os.geteuid() if hasattr(os, "geteuid") else "user"
-    return Path(f"/dev/shm/activity-{user}")  # noqa: S108 - made with 0700, and its owner is checked
+    return Path("/dev/shm") / _own_name()  # noqa: S108 - made with 0700, and its owner is checked
+
+
+def homeless_dir(environ: Mapping[str, str]) -> Path:
+    """Below `TMPDIR` or `/tmp`, one for each user: for users without a home."""
+    return Path(environ.get("TMPDIR") or "/tmp") / _own_name()  # noqa: S108 - as above
 
 
 class SpoolSettings(BaseSettings):
@@ -38,8 +47,12 @@ class SpoolSettings(BaseSettings):
     """Commit an event to the disk before its response's last byte is sent."""
 
 
-def default_spool_dir(environ: "os._Environ[str] | dict[str, str]") -> Path:
-    """`$XDG_STATE_HOME/activity/spool`, by default below `~/.local/state`."""
+def default_spool_dir(environ: Mapping[str, str]) -> Path:
+    """`$XDG_STATE_HOME/activity/spool`, by default below `~/.local/state`; see `homeless_dir` for
+    a user who has neither HOME nor a line in /etc/passwd, as in many containers."""
     state_home = environ.get("XDG_STATE_HOME")
-    base = Path(state_home) if state_home else Path("~/.local/state").expanduser()
+    try:
+        base = Path(state_home) if state_home else Path("~/.local/state").expanduser()
+    except RuntimeError:
+        base = homeless_dir(environ)
     return base / "activity" / "spool"

@@ -8,12 +8,15 @@ drops it at any death, so who can take the lock knows that the owner is gone, an
 """
 
 import contextlib
-import sqlite3
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from activity_spool.lock import lock
+from activity_spool.private import make_private
+from activity_spool.settings import homeless_dir
+from activity_spool.sqlite import sqlite3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -42,6 +45,8 @@ class Spool:
 
     def __init__(self, path: Path, max_bytes: int, *, create: bool = True) -> None:
         """Lock and open. Raises BlockingIOError if its owner lives, SpoolError otherwise."""
+        if sqlite3 is None:
+            raise SpoolError("this Python has no sqlite3")
         self.path = path
         self._max_bytes = max_bytes
         self._lock = lock(path.with_suffix(".lock"), create=create)
@@ -61,7 +66,7 @@ class Spool:
             self.last, self.rows, self.bytes = self._db.execute(
                 "SELECT coalesce(max(row), 0), count(), coalesce(sum(length(lines)), 0) FROM outbox"
             ).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._lock.close()
             raise SpoolError(f"{path}: {error}") from None
 
@@ -136,6 +141,8 @@ class Spool:
 def open_spool(directory: Path, name: str, max_bytes: int) -> Spool:
     """This worker's own spool. Raises SpoolError with the reason."""
     try:
+        if directory.is_relative_to(homeless := homeless_dir(os.environ)):
+            make_private(homeless)  # /tmp is everybody's
         # 0700: events name people.
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Spool(directory / f"{name}.spool", max_bytes)
@@ -147,7 +154,11 @@ def open_spool(directory: Path, name: str, max_bytes: int) -> Spool:
 
 def orphans(directory: Path, max_bytes: int) -> Iterator[Spool]:
     """Spools whose worker is dead, each locked for the caller. Empty ones are removed."""
-    for path in sorted(directory.glob("*.spool")):
+    try:
+        paths = sorted(directory.glob("*.spool"))
+    except OSError:
+        return
+    for path in paths:
         try:
             spool = Spool(path, max_bytes, create=False)
         except OSError:  # alive, or adopted by another worker in this moment, or not readable

@@ -50,19 +50,24 @@ FORBIDDEN = [
 #: and itself, never what stands above. Names on one line share a floor, where no circle may be.
 LAYERS: dict[str, list[tuple[str, ...]]] = {
     "activity_emit": [
+        ("activity_emit.testing", "activity_emit.django"),  # what only some import
         ("activity_emit",),  # what a service imports
-        ("activity_emit.middleware",),
+        ("activity_emit.middleware", "activity_emit.exposition"),
+        ("activity_emit.shared",),  # by the middlewares
         ("activity_emit.publisher", "activity_emit.protocol"),
+        ("activity_emit.engine_thread",),
         ("activity_emit.forwarder",),
         ("activity_emit.assembly",),
         ("activity_emit.delivery",),
         ("activity_emit.event",),
+        ("activity_emit.reasons", "activity_emit.interception"),
         ("activity_emit.settings",),
         (
             "activity_emit.rules",
             "activity_emit.metrics",
             "activity_emit.logs",
             "activity_emit.lifecycle",
+            "activity_emit.waiting",
             "activity_emit.errors",
         ),
         ("activity_spool", "activity_kafka"),

@@ -220,4 +220,4 @@ async def test_an_emitter_waits_for_its_password(
     environment.setenv("ACTIVITY_KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")
     environment.setenv("ACTIVITY_KAFKA_SASL_PASSWORD_FILE", str(tmp_path / "missing"))
     with pytest.raises(NotConnectedError, match="ACTIVITY_KAFKA_SASL_PASSWORD_FILE"):
-        await KafkaSender(KafkaSettings(), KafkaSecuritySettings(), {})._connected()
+        await KafkaSender(KafkaSettings(), KafkaSecuritySettings, {})._connected()

@@ -11,7 +11,7 @@ from activity_consume.delivery.partition_writer import PartitionWriter
 from activity_consume.errors import PoisonError, StopError
 from activity_consume.sources.spool_file import SpoolFile, SpoolOffsetStore, spool_files
 from activity_spool.lock import lock
-from activity_spool.progress import SpoolProgress
+from activity_spool.progress import LOCK, SpoolProgress
 
 _POLL_SECONDS = 0.1
 _ROWS = 10
@@ -25,7 +25,7 @@ class Spools:
         """Raises StopError where another consumer has the directory, or it cannot be written."""
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _lock(directory / "consumer.lock")
+            self._lock = _lock(directory / LOCK)
             self._progress = SpoolProgress(directory)
         except (OSError, sqlite3.Error) as error:
             raise StopError(f"cannot consume the spools of {directory}: {error}") from error

@@ -36,7 +36,8 @@ class Dispatcher:
         self._failures = 0  # in a row
 
     async def run(self, outbox: Outbox) -> None:
-        """Until everything is collected and sent. Waits for a broker that is away, without end."""
+        """Until everything is collected and sent. Waits for a broker that is away, without end; for
+        no more than one attempt once everything is collected, and on a disk."""
         signals = self._signals
         next_at = 0.0
         while True:
@@ -52,6 +53,8 @@ class Dispatcher:
             batches = outbox.head(_ROUND)
             began = time.monotonic()
             if not await self._send(batches):
+                if signals.collected and outbox.on_disk():
+                    return  # it would not arrive in time: it is the next worker's
                 continue
             events = sum(len(batch.records) for batch in batches)
             next_at = began + _LINGER_S if _BUSY <= events < _ROUND else 0.0
@@ -70,8 +73,13 @@ class Dispatcher:
                     batch.resent = True
             text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             self._log.warn("kafka", "activity events wait for Kafka: %s", text)
-            await asyncio.sleep(_BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)])
+            pause = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
             self._failures += 1
+            if self._signals.stopping.is_set():
+                await asyncio.sleep(_BACKOFF_S[0])
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._signals.stopping.wait(), pause)
             return False
         self._failures = 0
         return True

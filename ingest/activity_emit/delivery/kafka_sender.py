@@ -3,19 +3,21 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
-
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from activity_emit.delivery.outbox import Batch
 from activity_emit.errors import NotConnectedError
+from activity_emit.event.cache import BytesCache
 from activity_emit.event.encode import ProducerRecord
+from activity_emit.reasons import reason
 from activity_kafka.headers import RESENT_HEADER
 from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
+
+# aiokafka is imported with the first connection: where it cannot be the events wait in the spool,
+# and a service whose forwarder sends for it does not need it.
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
 
 log = logging.getLogger("activity.emit")
 
@@ -24,19 +26,29 @@ _BATCH_BYTES = 262_144
 _STOP_S = 2.0  # then its connections are left to the end of the loop
 
 
-@lru_cache(maxsize=65_536)
+_hashes: BytesCache[bytes, int] = BytesCache(8 << 20)
+
+
 def _hash(key: bytes) -> int:
     # Kafka's own hash, in pure Python: 10 µs for an org id, so every org pays once.
-    return int(murmur2(key)) & 0x7FFFFFFF
+    found = _hashes.get(key)
+    if found is None:
+        from aiokafka.partitioner import murmur2  # noqa: PLC0415
+
+        found = _hashes.put(key, int(murmur2(key)) & 0x7FFFFFFF, len(key))
+    return found
 
 
 class KafkaSender:
-    """One idempotent producer. Lives in one event loop; connects by itself at the first `send`."""
+    """One idempotent producer. Lives in one event loop; connects by itself at the first `send`.
+
+    `security` is asked for each connection: a secret may be mounted later than we start.
+    """
 
     def __init__(
         self,
         settings: KafkaSettings,
-        security: KafkaSecuritySettings,
+        security: Callable[[], KafkaSecuritySettings],
         client_options: Mapping[str, Any],
     ) -> None:
         self._settings = settings
@@ -68,7 +80,10 @@ class KafkaSender:
             raise
 
     async def _send_to(
-        self, producer: AIOKafkaProducer, partition: int, records: list[tuple[ProducerRecord, bool]]
+        self,
+        producer: "AIOKafkaProducer",
+        partition: int,
+        records: list[tuple[ProducerRecord, bool]],
     ) -> None:
         topic = self._settings.topic
         batch = producer.create_batch()
@@ -82,12 +97,15 @@ class KafkaSender:
         batch.close()
         await (await producer.send_batch(batch, topic, partition=partition))
 
-    async def _connected(self) -> AIOKafkaProducer:
+    async def _connected(self) -> "AIOKafkaProducer":
         if self._producer is None:
+            from aiokafka import AIOKafkaProducer  # noqa: PLC0415
+            from aiokafka.errors import KafkaError  # noqa: PLC0415
+
             try:
-                security = self._security.client_options()
+                security = self._security().client_options()
             except (OSError, ValueError) as error:  # a file that is not there (yet)
-                raise NotConnectedError(str(error)) from None
+                raise NotConnectedError(reason(error)) from None
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._settings.servers,
                 enable_idempotence=True,
@@ -113,7 +131,9 @@ class KafkaSender:
             await _stop(producer, wait=wait)
 
 
-async def _stop(producer: AIOKafkaProducer, *, wait: bool = True) -> None:
+async def _stop(producer: "AIOKafkaProducer", *, wait: bool = True) -> None:
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
     try:
         async with asyncio.timeout(_STOP_S):
             if not wait:

@@ -110,6 +110,10 @@ class Outbox:
         in_memory = sum(len(batch.records) for batch in tuple(self._window) if batch.spool is None)
         return in_memory, sum(spool.bytes for spool in self._spools())
 
+    def on_disk(self) -> bool:
+        """Whether all that waits survives this process."""
+        return self._own is not None and self.waiting()[0] == 0
+
     def close(self) -> None:
         """Release the spools; what they hold is the next worker's."""
         for spool in self._spools():

@@ -7,7 +7,7 @@ where a handler that hogs it would delay events, and a flush of events requests 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from activity_emit.delivery.collector import Collector
@@ -23,9 +23,19 @@ from activity_emit.event.sequence import unclosed
 from activity_emit.logs import QuietClient, RateLimitedLogger
 from activity_emit.metrics import PublisherMetrics
 from activity_emit.settings import RelayConfig
+from activity_spool.progress import has_consumer
 from activity_spool.spool import SpoolError, open_spool
 
 _ADOPT_EVERY_S = 15.0
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """As asyncio's; but one that fails half-way in its making leaves no trace on stderr."""
+
+    def close(self) -> None:
+        """Also what is not there."""
+        with contextlib.suppress(AttributeError):
+            super().close()
 
 
 class Relay:
@@ -73,7 +83,9 @@ class Relay:
     def run(self) -> None:
         """Publish until `stop`. Blocks, so it wants a thread of its own."""
         with QuietClient():
-            asyncio.run(self._main())
+            with asyncio.Runner(loop_factory=_Loop) as runner:
+                runner.get_loop()  # before there is a coroutine that nobody would await
+                runner.run(self._main())
 
     @property
     def idle(self) -> bool:
@@ -116,21 +128,35 @@ class Relay:
             self._signals.stop()
         self.outbox = outbox = self._open_outbox()
         self._close_dead()  # before the first event: there may be no second one
-        tasks = [
-            asyncio.create_task(self._collector.run(outbox)),
-            asyncio.create_task(self._dispatcher.run(outbox)),
-            asyncio.create_task(self._adopt(outbox)),
-        ]
-        await self._signals.stopping.wait()
-        await asyncio.wait(tasks, timeout=self._stop_within)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._collector.finish(outbox)  # there is no time left for Kafka, but for the disk
-        self._numbering.stored(well=not self._count_lost(outbox))
-        self._numbering.end()
-        outbox.close()
-        await self._sender.close()
+        collector = asyncio.create_task(self._collector.run(outbox))
+        dispatcher = asyncio.create_task(self._dispatcher.run(outbox))
+        tasks = [collector, dispatcher, asyncio.create_task(self._adopt(outbox))]
+        try:
+            await self._until_stopping(tasks)
+            waited = tasks if self._may_arrive(outbox) else [collector]
+            await asyncio.wait(waited, timeout=self._stop_within)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._collector.finish(outbox)  # there is no time left for Kafka, but for the disk
+            self._numbering.stored(well=not self._count_lost(outbox))
+            self._numbering.end()
+            outbox.close()
+            await self._sender.close()
+
+    def _may_arrive(self, outbox: Outbox) -> bool:
+        """Whether it is worth to wait for what is spooled: a later consumer finds it without us."""
+        config = self._config
+        return not (config.brokerless and outbox.on_disk()) or has_consumer(config.directory)
+
+    async def _until_stopping(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
+        """Raises what one of them raises."""
+        watched = {asyncio.create_task(self._signals.stopping.wait()), *tasks}
+        while watched and not self._signals.stopping.is_set():
+            done, watched = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
 
     def _open_outbox(self) -> Outbox:
         config, spool = self._config, None

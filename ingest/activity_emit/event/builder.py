@@ -3,12 +3,20 @@
 from collections import deque
 from collections.abc import Callable
 
-from activity_emit.event.draft import Committed, Draft, unpack
+from activity_emit.event.describe import names_org
+from activity_emit.event.draft import PRINCIPAL_ERROR, Committed, Draft, RequestDraft, unpack
 from activity_emit.event.encode import ProducerRecord, to_record
 from activity_emit.event.encoder import EventEncoder
+from activity_emit.event.fields import EventFields
 from activity_emit.event.numbering import Numbering
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.metrics import PublisherMetrics
+from activity_emit.rules import IgnoredReason
+
+_NO_ORG = (
+    "activity: a request that seems to name an org is not recorded: there is no org_id among its"
+    " route's parameters, in its principal or from activity.set(org_id=...)"
+)
 
 
 class Builder:
@@ -28,6 +36,7 @@ class Builder:
         self._numbering = numbering
         self._metrics = metrics
         self._log = log
+        self._told = False
 
     def take(self, most: int) -> tuple[list[ProducerRecord], list[Callable[[], None]]]:
         """Records of the oldest `most` drafts, and whom to tell when they are stored."""
@@ -51,6 +60,8 @@ class Builder:
             if isinstance(unpacked, ProducerRecord):  # with a number of somebody else's
                 self._numbering.leave_out()
                 return unpacked
+            if isinstance(unpacked, RequestDraft) and PRINCIPAL_ERROR in unpacked.noted:
+                self._metrics.principal_errors += 1
             event = self._encoder.encode(unpacked)
         except Exception as error:  # noqa: BLE001 - a service's own objects and hook run here
             self._metrics.failed += 1
@@ -59,8 +70,16 @@ class Builder:
             name = type(error).__name__
             self._log.warn("build", "an activity event could not be built: %s", name)
             return None
-        if event is None:
-            self._metrics.ignored += 1
-            self._numbering.leave_out()
+        if isinstance(event, IgnoredReason):
+            self._ignore(unpacked, event)
             return None
         return to_record(event, *self._numbering.next())
+
+    def _ignore(self, draft: RequestDraft | EventFields, reason: IgnoredReason) -> None:
+        self._metrics.ignore(reason)
+        self._numbering.leave_out()
+        if self._told or reason != IgnoredReason.NO_ORG:
+            return
+        if isinstance(draft, dict) or names_org(draft):
+            self._told = True  # one line, at the first: there may be a reason, and many of them
+            self._log.warn("no org", _NO_ORG)

@@ -3,18 +3,24 @@
 They go to the forwarder many at a time: one by one would cost each request three times as much.
 """
 
+import contextlib
 import marshal
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from activity_emit.event.encode import ProducerRecord
-from activity_emit.event.fields import EventFields, as_text, plain
+from activity_emit.event.fields import EventFields, plain
+from activity_emit.event.plain import as_status, as_text, exact
 
 # A RequestDraft as a tuple, a job's fields, or a record's key and value.
 Draft = tuple[Any, ...] | EventFields
 
 
 _NOTHING: EventFields = {}
+#: A draft that makes no event: it is counted as `failed`, and a gap.
+LOST: Draft = ()
+#: In `noted`: the class of what the service's own `principal=` has raised.
+PRINCIPAL_ERROR = "principal_error"
 
 
 class RequestDraft(NamedTuple):
@@ -33,6 +39,7 @@ class RequestDraft(NamedTuple):
     added: EventFields = _NOTHING  # by the handler
     traceparents: Sequence[bytes] = ()
     query_string: bytes = b""
+    mount: str = ""  # the prefix of the mounted application that took it, where a route told no ids
 
 
 _SHORT = 7  # fields without a default
@@ -63,10 +70,10 @@ def job_draft(
     return {
         **plain(fields),
         "timestamp_us": round(started_at * 1_000_000),
-        "org_id": str(org_id),
-        "action": str(action),
-        "method": str(method),
-        "path": str(path),
+        "org_id": as_text(org_id),
+        "action": as_text(action),
+        "method": as_text(method),
+        "path": as_text(path),
         "status_code": int(status_code),
         "duration_ms": float(duration_ms),
     }
@@ -77,7 +84,7 @@ def pack(drafts: Sequence[Draft]) -> bytes:
     that cannot be built, and is counted there."""
     try:
         return marshal.dumps(list(drafts))
-    except ValueError:  # a UUID or an enum as a parameter or an id
+    except ValueError:  # an object among the values of one of them
         return marshal.dumps([_plain(draft) for draft in drafts])
 
 
@@ -88,24 +95,45 @@ def unpack_all(packed: bytes) -> list[Draft]:
 
 
 def _plain(draft: Draft) -> Draft:
-    if isinstance(draft, tuple) and len(draft) >= _SHORT:
-        seen = RequestDraft(*draft)
-        params = {name: as_text(value) for name, value in seen.path_params.items()}
-        who = seen.principal and tuple(map(as_text, seen.principal))
-        draft = tuple(seen._replace(path_params=params, principal=who))
     try:
-        marshal.dumps(draft)
-    except ValueError:
-        return ()
-    return draft
+        if isinstance(draft, tuple) and len(draft) >= _SHORT:
+            draft = _texts(RequestDraft(*draft))
+        made: Draft = exact(draft)
+        marshal.dumps(made)
+    except Exception:  # noqa: BLE001 - this one is lost, and not its neighbours
+        return LOST
+    return made
+
+
+def _texts(seen: RequestDraft) -> RequestDraft:
+    """A framework's objects as text. A parameter that cannot be read is left out."""
+    params: dict[str, str] = {}
+    for name, value in seen.path_params.items():
+        with contextlib.suppress(Exception):
+            params[as_text(name) or ""] = as_text(value) or ""
+    return seen._replace(
+        path=as_text(seen.path) or "",
+        root_path=as_text(seen.root_path) or "",
+        path_params=params,
+        status_code=as_status(seen.status_code),
+        principal=seen.principal and tuple(map(as_text, seen.principal)),
+        mount=as_text(seen.mount) or "",
+    )
 
 
 def unpack(draft: Draft) -> RequestDraft | EventFields | ProducerRecord:
-    """What it is."""
+    """What it is. Raises TypeError for what is lost."""
     if isinstance(draft, dict):
         return draft
-    return (
-        ProducerRecord(*draft)
-        if len(draft) == len(ProducerRecord.__slots__)
-        else RequestDraft(*draft)
-    )
+    if len(draft) == len(ProducerRecord.__slots__):
+        return ProducerRecord(*draft)
+    seen = RequestDraft(*draft)
+    # Of drafts from another process this is so; those of our own have not passed `pack`.
+    texts = type(seen.method) is type(seen.path) is type(seen.root_path) is str
+    if texts and type(seen.status_code) is int and _are_texts(seen.path_params):
+        return seen
+    return RequestDraft(*_plain(draft))
+
+
+def _are_texts(params: dict[str, Any]) -> bool:
+    return type(params) is dict and all(type(value) is str for value in params.values())

@@ -12,6 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from activity_emit.event import redact
+from activity_emit.event.jsonable import members
+from activity_emit.event.plain import as_counts, as_number, as_text, exact, is_small
+from activity_emit.logs import RateLimitedLogger
 from activity_schemas.event import ActivityEvent
 
 #: By the names of `activity_schemas.event.ActivityEvent`, without those that are given when the
@@ -23,7 +26,9 @@ EventFields = dict[str, Any]
 Cleaner = Callable[[Any], Any]
 
 GIVEN = frozenset({"schema_version", "id", "timestamp", "producer_id", "seq"})
+_notices = RateLimitedLogger()
 _SAYS_NOTHING = frozenset({"title", "description", "default"})
+_MOST_COUNTS = 1000  # names of `token_usage` that are read
 
 
 def cleaners_of(model: type[BaseModel]) -> dict[str, Cleaner]:
@@ -107,7 +112,8 @@ def clean(fields: EventFields, cleaners: Mapping[str, Cleaner] = CLEANERS) -> Ev
         cleaner = cleaners.get(name)
         if cleaner is not None and (good := cleaner(value)) is not None:
             cleaned[name] = good
-    if "org_id" not in cleaned:
+    # "[redacted]" would be an org that many share.
+    if redact.REDACTED in cleaned.get("org_id", redact.REDACTED):
         return None
     cleaned.setdefault("method", "UNKNOWN")
     for name in ("path", "action", "status_code", "duration_ms"):
@@ -117,18 +123,37 @@ def clean(fields: EventFields, cleaners: Mapping[str, Cleaner] = CLEANERS) -> Ev
 
 
 def plain(fields: Mapping[str, Any]) -> EventFields:
-    """A handler's fields without its objects: no UUID, no enum, nothing that may change later."""
+    """A handler's fields without its objects: no UUID, no enum, nothing that may change later.
+
+    What cannot be read is left out, and told in a log line. Never raises.
+    """
     values: EventFields = {}
     for name, value in fields.items():
-        if name in _NESTED:
-            values[name] = CLEANERS[name](value)
-        elif name in _NUMBERS:
-            values[name] = int(value) if isinstance(value, int) else None
-        elif name != "principal":
-            values[name] = as_text(value)
+        if name == "principal":
+            continue
+        try:
+            values[name] = plain_field(name, value)
+        except Exception as error:  # noqa: BLE001 - a service's own objects
+            left_out(name, value, error)
     return values
 
 
-def as_text(value: Any) -> str | None:
-    """A value as text, None as None."""
-    return value if value is None or type(value) is str else str(value)
+def left_out(name: str, value: Any, error: Exception) -> None:
+    """One log line a minute for each field. The types and not the texts, which may quote values."""
+    kinds = (type(value).__name__, type(error).__name__)
+    _notices.warn(f"field {name}", "activity: %s left out: a %s (%s)", name, *kinds)
+
+
+def plain_field(name: str, value: Any) -> Any:
+    """One field of a handler's, plain. Raises whatever the value raises when it is read, TypeError
+    for one of another kind than the field."""
+    if value is None:
+        return None
+    if name == "token_usage":
+        found = members(value, _MOST_COUNTS)  # also of a client library's object
+        return CLEANERS[name](as_counts(found))
+    if name in _NESTED:
+        if not isinstance(value, Mapping) and members(value, 1) is None:
+            raise TypeError("no mapping")
+        return exact(CLEANERS[name](value)) if is_small(value) else {"truncated": True}
+    return as_number(value) if name in _NUMBERS else as_text(value)

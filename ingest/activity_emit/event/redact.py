@@ -4,45 +4,22 @@ Bodies, headers and query strings are not here because they are never read in th
 """
 
 import math
-import re
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from activity_emit.event.jsonable import HIDDEN, OTHER, items, members, scalar
+from activity_emit.event.secret_keys import is_secret_key
+from activity_emit.event.secret_values import REDACTED, hide_cards, hide_secrets
 from activity_schemas.event import MAX_COUNT, MAX_DURATION_MS
 
-REDACTED = "[redacted]"
-_TRUNCATED = {"truncated": True}
+__all__ = ["REDACTED", "hide_secrets", "is_secret_key"]
 
-# A key that names a secret; `token_id`, `token_type`, `tokens_used` do not.
-_SECRET_KEY = re.compile(
-    r"(?i)pass(word|wd|phrase)|secret|(^|[^a-z])pwd|credential|authori[sz]ation|cookie|session_?id"
-    r"|(api|access|private|encryption|signing)[-_ ]?key|bearer|signature|jwt"
-    r"|token(?![-_ ]?(id|type|count|usage)s?\b)(?!s)"
-)
-# A value that is a secret whatever it is called: a JWT, a well-known prefix, `password=...`.
-_SECRET_VALUE = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]{4,}(\.[\w-]*)?"
-    r"|\b(sk|pk|rk)[-_](live|test|proj|ant)[-_][\w-]{8,}|\bsk-[\w-]{16,}"
-    r"|\bgh[opsur]_\w{16,}|\bgithub_pat_\w{16,}|\bxox[abprs]-[\w-]{8,}|\b(AKIA|ASIA)[0-9A-Z]{12,}"
-    r"|(?i:\b(bearer|basic)\s+[\w.~+/=-]{6,})"
-    r"|(?i:(?:pass(word|wd)?|pwd|secret|token|api[-_]?key)\s*[=:]\s*)[^\s&;,/]+"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+@"
-)
-# What every secret value has in it, in lower case: five times as fast to rule out.
-_HINT = re.compile(
-    r"eyj|[spr]k[-_]|gh[opsur]_|github_pat|xox|a[ks]ia|bearer|basic|pass|pwd|secret|token|api|://"
-)
+_EXACT = 1 << 53
+_TRUNCATED = {"truncated": True}
 
 _ID_LENGTH, WORD_LENGTH = 256, 128
 _TEXT_LENGTH, _ITEMS, _DEPTH, _METADATA_LENGTH = 2048, 64, 6, 16_384
-
-
-@lru_cache(maxsize=1024)
-def is_secret_key(name: str) -> bool:
-    """Whether a key, or a path parameter, is named like a secret."""
-    return _SECRET_KEY.search(name) is not None
 
 
 def clean_text(text: str, length: int) -> str:
@@ -56,7 +33,9 @@ def clean_text(text: str, length: int) -> str:
 
 def clean_id(value: Any, length: int = _ID_LENGTH) -> str | None:
     """An id as it is, or None: a shortened id would be another thing's."""
-    return None if value is None else _clean_id(str(value), length)
+    if value is None or not 0 < len(text := str(value)) <= length:
+        return None
+    return _clean_id(text)
 
 
 def clean_word(value: Any) -> str | None:
@@ -64,16 +43,9 @@ def clean_word(value: Any) -> str | None:
     return clean_id(value, WORD_LENGTH)
 
 
-@lru_cache(maxsize=4096)  # orgs, users and workspaces come again and again
-def _clean_id(text: str, length: int) -> str | None:
-    if not text or len(text) > length or not text.isprintable():
-        return None
-    return hide_secrets(text)
-
-
-def hide_secrets(text: str) -> str:
-    """`text` with what looks like a secret replaced."""
-    return text if _HINT.search(text.lower()) is None else _SECRET_VALUE.sub(REDACTED, text)
+@lru_cache(maxsize=4096)  # orgs, users and workspaces come again and again; none of them is long
+def _clean_id(text: str) -> str | None:
+    return hide_secrets(text) if text.isprintable() and text.strip() else None
 
 
 def duration(milliseconds: float) -> float:
@@ -87,60 +59,122 @@ def is_count(value: Any, most: float = math.inf) -> bool:
 
 
 def token_usage(usage: Any) -> dict[str, int]:
-    """Names with counts, the largest as an event may have it; what is no count is left out."""
-    if not isinstance(usage, Mapping):
-        return {}
+    """Names with counts, the largest as an event may have it; what is no count is left out.
+
+    `usage`: a mapping, or an object of a client's library that has them as fields.
+    """
     cleaned: dict[str, int] = {}
-    for name, count in list(usage.items())[:_ITEMS]:
-        key = clean_text(str(name), WORD_LENGTH)
-        if key and is_count(count):
-            cleaned[key] = min(int(count), MAX_COUNT)
+    try:
+        found = members(usage, _ITEMS) or {}
+        for name, count in found.items():
+            key, _ = _named(name if type(name) is str else _key(name))
+            number = count if type(count) is int else scalar(count)
+            if key and is_count(number):
+                cleaned[key] = min(int(number), MAX_COUNT)
+    except Exception:  # noqa: BLE001 - a service's own objects
+        return cleaned
     return cleaned
 
 
 def metadata(found: Any) -> dict[str, Any]:
-    """Cleaned; too much of it is replaced as a whole."""
-    if not isinstance(found, Mapping):
-        return {}
-    cleaned = clean_json(found)
-    return cleaned if _size(cleaned) <= _METADATA_LENGTH else dict(_TRUNCATED)
+    """Cleaned; too much of it is replaced as a whole. Raises nothing, whatever is in it."""
+    try:
+        cleaning = _Cleaning()
+        cleaned = cleaning.clean(found, 0)
+        if cleaning.left < 0:
+            return dict(_TRUNCATED)
+    except (_TooMuchError, RecursionError):
+        return dict(_TRUNCATED)
+    return cleaned if type(cleaned) is dict else {}
 
 
-def clean_json(value: Any, depth: int = 0) -> Any:
-    """A JSON value: secrets by key and by pattern replaced, depth, width and length capped."""
-    if isinstance(value, str):
-        return clean_text(value, _TEXT_LENGTH)
-    if value is None or isinstance(value, (bool, int, float)):
-        return _number(value)
-    if depth >= _DEPTH:
-        return "..."
-    if isinstance(value, Mapping):
-        return {
-            clean_text(str(key), WORD_LENGTH): REDACTED
-            if is_secret_key(str(key))
-            else clean_json(item, depth + 1)
-            for key, item in list(value.items())[:_ITEMS]
-        }
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [clean_json(item, depth + 1) for item in list(value)[:_ITEMS]]
-    # The type and not the value: an object's repr may hold anything.
-    return f"<{type(value).__name__}>"
+class _TooMuchError(Exception):
+    """There is more than an event may hold."""
 
 
-def _number(value: bool | float | None) -> bool | float | None:
-    if value is None or isinstance(value, bool):
+class _Cleaning:
+    """One walk through somebody's objects: secrets by key and by pattern replaced, depth, width
+    and length capped, the whole bounded."""
+
+    def __init__(self) -> None:
+        self.left = _METADATA_LENGTH
+
+    def clean(self, value: Any, depth: int) -> Any:  # noqa: PLR0911 - one kind after the other
+        """The JSON value. Raises _TooMuchError."""
+        kind = type(value)
+        if kind is int and -_EXACT < value < _EXACT:
+            self.left -= 8
+            return value
+        try:
+            if kind is dict and depth < _DEPTH:
+                return self._object(members(value, _ITEMS) or {}, depth + 1)
+            if kind is str or (found := scalar(value)) is not OTHER:
+                return self._single(value if kind is str else found)
+            if hasattr(kind, "get_secret_value"):  # pydantic's
+                return self._single(REDACTED)
+            if depth >= _DEPTH:
+                return self._single("...")
+            if (found := members(value, _ITEMS)) is not None:
+                return self._object(found, depth + 1)
+            if (found := items(value, _ITEMS)) is not None:
+                self.left -= 2 * len(found)
+                return [self.clean(item, depth + 1) for item in found]
+        except (_TooMuchError, RecursionError):
+            raise
+        except Exception:  # noqa: BLE001, S110 - a service's own objects
+            pass
+        # The type and not the value: an object's repr may hold anything.
+        return self._single(clean_text(f"<{kind.__name__}>", WORD_LENGTH))
+
+    def _object(self, found: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        cleaned: dict[str, Any] = {}
+        for key, item in found.items():
+            name, secret = _named(key if type(key) is str else _key(key))
+            kind = type(item)
+            if item is HIDDEN or (secret and kind is str):
+                good: Any = self._single(REDACTED)
+            elif kind is str:
+                good = self._single(item)
+            else:
+                good = self.clean(item, depth)
+                if secret and _has_text(good):
+                    good = REDACTED
+            self.left -= len(name) + 4
+            cleaned[name] = good
+        return cleaned
+
+    def _single(self, value: Any) -> Any:
+        length = 8
+        if type(value) is str:
+            value = hide_cards(clean_text(value, _TEXT_LENGTH))
+            length = len(value) + 2
+        self.left -= length
+        if self.left < 0:
+            raise _TooMuchError
         return value
-    if isinstance(value, int):
-        # An enum becomes its number. A double is what every reader has.
-        return int(value) if abs(value) <= sys.float_info.max else None
-    return float(value) if math.isfinite(value) else None
 
 
-def _size(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value) + 2
-    if isinstance(value, dict):
-        return sum(len(key) + 4 + _size(item) for key, item in value.items())
-    if isinstance(value, list):
-        return sum(2 + _size(item) for item in value)
-    return 8
+def _key(key: Any) -> str:
+    name = scalar(key)
+    return f"<{type(key).__name__}>" if name is OTHER else str(name)
+
+
+def _named(key: str) -> tuple[str, bool]:
+    """As it may go out, and whether it names a secret."""
+    return _remembered(key) if len(key) <= WORD_LENGTH else _judged(key)
+
+
+def _judged(key: str) -> tuple[str, bool]:
+    return clean_text(key, WORD_LENGTH), is_secret_key(key)
+
+
+_remembered = lru_cache(maxsize=1024)(_judged)
+
+
+def _has_text(value: Any) -> bool:
+    """Numbers and booleans are no secrets."""
+    if type(value) is dict:
+        return any(map(_has_text, value.values()))
+    if type(value) is list:
+        return any(map(_has_text, value))
+    return type(value) is str

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from activity_emit.rules import COLLECTIONS
 
+# What an event has a field for, whatever a service calls its collections.
+_FIELDS = ("org", "workspace", "app", "endpoint", "augmentation", "user")
+
 
 @dataclass(slots=True)
 class ResourcePath:
@@ -49,7 +52,7 @@ def resolve(
             place.resource_id = place.ids[f"{word}_id"] = place.verb
             position += 1
             place.verb = segments[position] if position < len(segments) else None
-    from_path, words = place.resource_type is not None, collections.values()
+    from_path, words = place.resource_type is not None, {*collections.values(), *_FIELDS}
     for name, value in params.items():
         if name.endswith("_id") and name[:-3] in words:
             place.ids[name] = value

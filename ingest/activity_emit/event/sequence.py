@@ -15,13 +15,13 @@ import contextlib
 import hashlib
 import mmap
 import os
-import stat
 from array import array
 from collections.abc import Iterator, MutableSequence, Sized
 from pathlib import Path
 from typing import IO
 
 from activity_spool.lock import lock, unlock
+from activity_spool.private import make_private
 
 # Places in `counters`: events taken over and turned away so far, how many of both were before this
 # sequence, and how many of its own got no number of it.
@@ -50,18 +50,18 @@ class SequenceCounters:
     def create(cls, folder: Path, spool: Path, producer_id: str) -> "SequenceCounters":
         """The producer whose spool lies in the directory `spool`; in memory of its own where
         `folder` cannot be used."""
-        with contextlib.suppress(OSError):
-            _make(folder)
+        with contextlib.suppress(OSError, ValueError):
+            make_private(folder)
             path = folder / f"{_prefix(spool)}{producer_id}.tally"
             handle = lock(path, create=True)
             name = producer_id.encode("utf-8").ljust(_SIZE - _COUNTERS, b"\0")
             try:  # written and not only reserved: what is there cannot be refused later
                 handle.write(bytes(_COUNTERS) + name)
-            except OSError:
+                return cls(path, handle)  # ValueError: less than that was written
+            except (OSError, ValueError):
                 handle.close()
                 path.unlink(missing_ok=True)
                 raise
-            return cls(path, handle)
         return cls()
 
     @classmethod
@@ -118,9 +118,10 @@ class SequenceCounters:
 def unclosed(folder: Path, spool: Path) -> Iterator[SequenceCounters]:
     """Those whose worker and forwarder are dead, each locked for the caller."""
     with contextlib.suppress(OSError):
-        _make(folder)
+        make_private(folder)
         for path in sorted(folder.glob(f"{_prefix(spool)}*.tally")):
-            with contextlib.suppress(OSError):
+            # ValueError: what is in it is no tally. It is nobody's, and left alone.
+            with contextlib.suppress(OSError, ValueError):
                 handle = lock(path, create=False)
                 if os.fstat(handle.fileno()).st_size < _SIZE:  # killed when it had just begun
                     handle.close()
@@ -135,14 +136,3 @@ def unclosed(folder: Path, spool: Path) -> Iterator[SequenceCounters]:
 
 def _prefix(spool: Path) -> str:
     return hashlib.sha256(os.fsencode(spool.absolute())).hexdigest()[:16] + "-"
-
-
-def _make(folder: Path) -> None:
-    """Raises OSError where it would not be ours alone: /dev/shm is everybody's."""
-    if not hasattr(os, "geteuid"):  # pragma: no cover - Windows
-        raise OSError("no shared memory of this kind")
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700, parents=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PermissionError(f"{folder} is not ours")

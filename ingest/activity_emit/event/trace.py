@@ -1,7 +1,15 @@
-"""The W3C Trace Context header: https://www.w3.org/TR/trace-context/#traceparent-header."""
+"""Which trace a request is part of: OpenTelemetry's current span, else W3C's `traceparent`.
+
+https://www.w3.org/TR/trace-context/#traceparent-header
+"""
 
 import re
+import sys
 from collections.abc import Sequence
+from typing import Any
+
+#: In `metadata`: the span that the request is, 16 hex digits.
+SPAN_ID = "span_id"
 
 # Lower case only; version ff and all-zero ids are invalid; version 00 ends after the flags, a later
 # version may go on after another dash.
@@ -22,3 +30,27 @@ def trace_id(traceparents: Sequence[bytes]) -> str | None:
     if match is None or (match["version"] == b"00" and match["rest"] is not None):
         return None
     return match["trace_id"].decode("ascii")
+
+
+def current_span() -> tuple[bytes, str] | None:
+    """The current span of OpenTelemetry as a `traceparent`, and its id; None if there is none.
+
+    Where the service has not imported `opentelemetry`, nothing is imported. Never raises.
+    """
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    try:
+        span = api.get_current_span()
+        if span is api.INVALID_SPAN:
+            return None
+        # The ASGI instrumentation makes a span of its own for each `send`: the request is above it.
+        context = span.get_span_context()
+        if "asgi.event.type" in (getattr(span, "attributes", None) or ()):
+            context = span.parent or context
+        if not context.is_valid:
+            return None
+        span_id = f"{context.span_id:016x}"
+        return f"00-{context.trace_id:032x}-{span_id}-01".encode("ascii"), span_id
+    except Exception:  # noqa: BLE001 - somebody's own span
+        return None

@@ -18,8 +18,9 @@ from dataclasses import asdict, replace
 from activity_emit.assembly import Components, build_relay
 from activity_emit.event.draft import Committed, Draft, unpack_all
 from activity_emit.event.sequence import SequenceCounters
+from activity_emit.forwarder import interpreter
 from activity_emit.forwarder.packets import packet_of, receive, send
-from activity_emit.logs import RateLimitedLogger, log
+from activity_emit.logs import RateLimitedLogger, log, warn
 from activity_emit.metrics import PublisherMetrics
 from activity_emit.settings import RelayConfig
 
@@ -72,7 +73,10 @@ class Forwarder:
         self._report(always=True)  # we are here
         reader = threading.Thread(target=self._read, daemon=True)
         reader.start()
-        self._relay.run()
+        try:
+            self._relay.run()
+        except Exception as error:  # noqa: BLE001 - the service's stderr is no place for a trace
+            warn("the activity forwarder ends: %s: %s", type(error).__name__, error)
         self._report()
 
     def _read(self) -> None:
@@ -122,7 +126,9 @@ def main(components: Components | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the service decides; its end is ours
     os.umask(0o077)
-    os.nice(5)  # the service first
+    interpreter.accept()
+    with contextlib.suppress(OSError):
+        os.nice(5)  # the service first
     lines = _Lines()
     log.addHandler(lines)
     log.propagate = False

@@ -22,20 +22,26 @@ from activity_emit.event.sequence import SequenceCounters
 from activity_emit.forwarder.outgoing import Outgoing
 from activity_emit.forwarder.packets import packet_of, receive
 from activity_emit.forwarder.process import ForwarderProcess
-from activity_emit.logs import RateLimitedLogger, log
+from activity_emit.logs import RateLimitedLogger, warn
 from activity_emit.metrics import PublisherMetrics
 from activity_emit.settings import RelayConfig
 
 _RESTART_S = 1.0
+_DEATHS, _WITHIN_S = 5, 30.0  # so many in so short a time: something here does not suit forwarders
+_LOOK_S = 0.01  # how often the thread looks whether a new forwarder has reported
 _READ_S = 1.0  # how often the forwarder's numbers are looked at
 _WATCH_S = 0.1  # how often the thread looks after the loop's timer, while there are events
+
+
+class NotWorthwhileError(OSError):
+    """Asked to stop before the forwarder had begun: what little there is, a thread does sooner."""
 
 
 class ForwarderClient:
     """The publisher's thread where the forwarder does the work; same calls as `Relay`.
 
-    Twenty attributes, in four groups: what it is handed, what wakes the thread, what is being sent
-    (`_sending` guards it), what the forwarder has said (`_reading` guards it).
+    Some twenty attributes, in four groups: what it is handed, what wakes the thread, what is being
+    sent (`_sending` guards it), what the forwarder has said (`_reading` guards it).
     """
 
     def __init__(
@@ -63,10 +69,12 @@ class ForwarderClient:
         self._asleep = False
         self._stop_by = float("inf")
         self._stop_within = 0.0
+        self._last = False
 
         self._sending = threading.Lock()
         self._process: ForwarderProcess | None = None
         self._spawned = 0
+        self._died_at: list[float] = []
         self._outgoing = Outgoing(queue, metrics)
         self._flushed_at = 0.0
 
@@ -92,17 +100,19 @@ class ForwarderClient:
         self.idle = False
         self._filled.set()
 
-    def stop(self, timeout_s: float) -> None:
-        """From any thread: hand over what is there, let it be published, then end."""
-        self._stop_within = timeout_s
+    def stop(self, timeout_s: float, *, last: bool = False) -> None:
+        """From any thread: hand over what is there, let it be published, then end. `last`: the
+        interpreter ends, and threads can do nothing any more."""
+        self._stop_within, self._last = timeout_s, last
         self._stop_by = time.monotonic() + timeout_s
         self._stopping.set()
         self._filled.set()
 
     @property
     def pid(self) -> int | None:
-        """The forwarder's process id."""
-        return None if self._process is None else self._process.pid
+        """The forwarder's process id, when it has reported."""
+        process = self._process
+        return process.pid if process is not None and process.reported else None
 
     @property
     def stopping(self) -> bool:
@@ -110,9 +120,9 @@ class ForwarderClient:
         return self._stopping.is_set()
 
     def run(self) -> None:
-        """The thread's body; returns after `stop`. Raises OSError if no process can be started."""
+        """The thread's body; returns after `stop`. Raises OSError if no process can be started, or
+        if it was not worth while: then all events that no forwarder has are in the queue."""
         self._process = self._spawn()
-        self._filled.set()  # what came before
         while self._queue or self._outgoing.pending or not self._stopping.is_set():
             our_turn = self._wait()
             if time.monotonic() >= self._read_at:
@@ -122,6 +132,8 @@ class ForwarderClient:
                 self._drain()
             if time.monotonic() >= self._stop_by:
                 break
+            if self._stopping.is_set() and not (self._outgoing.confirmed or self._last):
+                break
         self._finish()
 
     def metrics(self) -> dict[str, int]:
@@ -130,9 +142,10 @@ class ForwarderClient:
             if self._process is not None:
                 with contextlib.suppress(OSError):
                     while (report := receive(self._process.socket)) is not None:
+                        self._process.reported = True
                         self._reported, lines = report
                         for line in lines:
-                            log.warning("%s", line)
+                            warn("%s", line)
             return {name: n + self._before.get(name, 0) for name, n in self._reported.items()}
 
     def abandon_after_fork(self) -> None:
@@ -141,7 +154,12 @@ class ForwarderClient:
             self._process.abandon_after_fork()
 
     def _wait(self) -> bool:
-        """Whether it is this thread's turn to send."""
+        """Whether it is this thread's turn to send. Raises OSError if there is no forwarder."""
+        if not self._outgoing.confirmed:  # who has just begun may end as soon: no company
+            self._filled.wait(_LOOK_S)
+            self._filled.clear()
+            self._look()
+            return True
         if self._filled.wait(_WATCH_S):
             self._filled.clear()
             self._stopping.wait(self._flush_s)  # for company
@@ -154,6 +172,14 @@ class ForwarderClient:
             self._filled.wait()
         self._asleep = False
         return False
+
+    def _look(self) -> None:
+        """Has it reported? Raises OSError if it will not."""
+        with self._sending:
+            process = self._process
+            if process is not None and not self._outgoing.confirmed and process.has_reported():
+                self._outgoing.confirm()
+                self._filled.set()  # what came meanwhile
 
     def _flush(self) -> None:
         """In the service's loop, which must not wait: what does not go through is the thread's."""
@@ -182,6 +208,8 @@ class ForwarderClient:
                 try:
                     self._outgoing.send(self._process.socket)
                 except BlockingIOError:
+                    if not self._process.has_reported():  # it does not read either
+                        break
                     self._process.wait_for_room()
                 except OSError:
                     self._restart()
@@ -195,6 +223,10 @@ class ForwarderClient:
 
     def _restart(self) -> None:
         """Raises OSError if no forwarder can be started; what was on its way is in the queue."""
+        now = time.monotonic()
+        self._died_at = [*(then for then in self._died_at if then > now - _WITHIN_S), now]
+        if not self._outgoing.confirmed or len(self._died_at) >= _DEATHS:
+            raise ConnectionAbortedError("what was started is no forwarder, or dies each time")
         self._notices.warn("forwarder", "the activity forwarder died, starting a new one")
         before = {**self.metrics(), "queued": 0, "spooled": 0}
         with self._reading:  # a descriptor that is closed now is another file in a moment
@@ -204,11 +236,7 @@ class ForwarderClient:
                 process.bury()
         self._stopping.wait(_RESTART_S)
         self._outgoing.restart()
-        try:
-            self._process = self._spawn()
-        except OSError:  # a thread goes on with them
-            self._outgoing.give_back()
-            raise
+        self._process = self._spawn()
 
     def _spawn(self) -> ForwarderProcess:
         # A second forwarder counts `seq` from 0 and adopts the first one's spool: another producer.
@@ -219,11 +247,28 @@ class ForwarderClient:
             (replace(self._config, producer_id=name).to_plain(), counters.inheritance)
         )
         inherit = () if counters.inheritance is None else (counters.inheritance[1],)
-        return ForwarderProcess.start(self._program, config, lambda: self._stop_by, inherit)
+        return ForwarderProcess.start(self._program, config, inherit)
+
+    def give_up(self) -> None:
+        """After `run` has raised: nothing is left of the forwarder, a thread goes on."""
+        with self._sending, self._reading:
+            process, self._process = self._process, None
+            if process is not None:
+                (process.bury if process.reported else process.kill)()
+            self._outgoing.give_back()
 
     def _finish(self) -> None:
+        while self._last and self._outgoing.has_entrusted and time.monotonic() < self._stop_by:
+            if self._process is not None:
+                self._process.wait_for_report()
+            self._look()
         with self._sending:
             if self._process is None:
+                return
+            if not self._process.reported and self._process.withdraw():
+                self._process = None
+                if self._outgoing.give_back():
+                    raise NotWorthwhileError("stopped before the forwarder had begun")
                 return
             self._process.finish(self._stop_within, self._stop_by)
             self.metrics()

@@ -19,6 +19,8 @@ class Outgoing:
         self._metrics = metrics
         self._taken: list[Draft | Committed] = []  # what `_packet` holds
         self._packet = b""  # it did not go through yet
+        self._entrusted: list[Draft | Committed] = []  # to a forwarder that has not reported yet
+        self.confirmed = False  # it has
         self._most = _DRAFTS  # so many have fitted into a packet lately
         self.dropped = metrics.dropped  # before the first event of the forwarder that is there
 
@@ -35,18 +37,32 @@ class Outgoing:
         if not self._packet:
             self._take()
         send(end, self._packet)
+        if not self.confirmed:
+            self._entrusted += self._taken
         self._taken, self._packet = [], b""
+
+    @property
+    def has_entrusted(self) -> bool:
+        """Whether something is at a forwarder that has not reported yet."""
+        return bool(self._entrusted)
+
+    def confirm(self) -> None:
+        """The forwarder has reported: what it was sent is its own."""
+        self.confirmed, self._entrusted = True, []
 
     def restart(self) -> None:
         """The next forwarder counts from here, also what an earlier one did not get."""
         self.dropped = self._metrics.dropped
+        self.confirmed = False
         if self._taken:
             self._packet = self._packet_of(self._taken)
 
-    def give_back(self) -> None:
-        """There is no forwarder: what did not go through is the queue's again."""
-        self._queue.extendleft(reversed(self._taken))
-        self._taken, self._packet = [], b""
+    def give_back(self) -> bool:
+        """There is no forwarder: what no forwarder has is the queue's again. Whether there is
+        anything in it."""
+        self._queue.extendleft(reversed(self._entrusted + self._taken))
+        self._taken, self._packet, self._entrusted = [], b"", []
+        return bool(self._queue)
 
     def _take(self) -> None:
         taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._most))]

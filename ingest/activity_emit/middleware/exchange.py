@@ -1,12 +1,14 @@
 """One request and its response, as they go by."""
 
-import json
-import re
-from collections.abc import Awaitable, Callable
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
 from time import perf_counter, time_ns
 from typing import Any
 
-from activity_emit.middleware.context import ActivityContext
+from activity_emit.event.plain import as_status
+from activity_emit.middleware.context import NO_FACTS, ActivityContext
+from activity_emit.middleware.error_body import PEEK, error_code, is_read
 from activity_emit.middleware.types import Message, Receive, Scope, Send
 from activity_schemas.errors import INTERNAL_SERVER_ERROR
 
@@ -14,9 +16,11 @@ CLIENT_DISCONNECTED = "CLIENT_DISCONNECTED"
 CANCELLED = "CANCELLED"
 CLIENT_CLOSED_REQUEST = 499  # nginx's number for: nobody was there to take the answer
 
-_PEEK = 4096  # bytes of a JSON error body that are looked at
-_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,128}")
-_ERROR_FIRST = re.compile(rb'\s*\{\s*"error"\s*:\s*"([A-Za-z0-9_.\-]{1,128})"')
+#: A client that leaves takes at least so long to do it: seconds. Others are not asked after.
+_PATIENCE = 0.05
+
+
+_new = object.__new__
 
 
 class Exchange:
@@ -24,14 +28,16 @@ class Exchange:
 
     Times: `started_at` Unix nanoseconds; the others `time.perf_counter` seconds. `done` is called
     once, when the response's last byte is handed to the server, or when the application ends
-    without it. `before_last`: awaited before the last byte is sent, in place of `done`.
+    without it; what it returns is awaited. `before_last`: awaited before the last byte is sent, in
+    place of `done`.
     """
 
     # What most requests do not have is the class's, and not set for each.
     response_bytes = 0
     first_byte_at = finished_at = 0.0
-    streamed = client_gone = finished = False
+    streamed = client_gone = False
     error: BaseException | None = None
+    answers: BaseException | None = None  # the exception that the response was made of
     _peeked: bytes | None = None
     _before_last: Callable[["Exchange"], Awaitable[None]] | None = None
 
@@ -40,7 +46,7 @@ class Exchange:
         scope: Scope,
         receive: Receive,
         send: Send,
-        done: Callable[["Exchange"], None],
+        done: Callable[["Exchange"], Coroutine[Any, Any, None] | None],
         before_last: Callable[["Exchange"], Awaitable[None]] | None = None,
     ) -> None:
         self.started_at = time_ns()
@@ -49,7 +55,12 @@ class Exchange:
         # Routers write into the scope: a Mount extends `root_path`.
         self.path: str = scope["path"]
         self.root_path: str = scope.get("root_path", "")
-        self.context = ActivityContext()
+        # As its `__init__` does, without the call.
+        context = self.context = _new(ActivityContext)
+        context.facts = NO_FACTS
+        context.routed = context.host = context.span = None
+        context.resolvers = ()
+        self.finished = False
         self._receive, self._send, self._done = receive, send, done
         self.status = 0
         self.ordinary = True  # so far there is no more to tell than the status
@@ -68,9 +79,14 @@ class Exchange:
         kind = message["type"]
         last = False
         if kind == "http.response.start":
-            self.status = message["status"]
-            if self.status >= 400:
-                self.begin(self.status, message.get("headers", ()))
+            try:
+                status = self.status = +message["status"]  # of an enum its number
+                failed = status >= 400
+            except Exception:  # noqa: BLE001 - the server may say what it thinks of it
+                status = self.status = as_status(message.get("status"))
+                failed = status >= 400
+            if failed:
+                self.begin(as_status(status), message.get("headers", ()))
         elif kind == "http.response.body" and self.ordinary and not message.get("more_body", False):
             last = True  # the response of most requests ends here
         else:
@@ -82,8 +98,13 @@ class Exchange:
             self._nobody_there()
             raise
         if last and not self.finished:
-            self.finished_at, self.finished = perf_counter(), True
-            self._done(self)
+            self.finished_at = perf_counter()
+            if self.finished_at - self.started > _PATIENCE:
+                self._look_for_client()  # which uvicorn tells afterwards as well
+            self.finished = True
+            owed = self._done(self)
+            if owed is not None:
+                await owed
 
     async def _send_part(self, kind: str, message: Message) -> None:
         """Of a stream, an error or a file, or what a server's extension knows."""
@@ -91,13 +112,14 @@ class Exchange:
         more = True  # of the response is to come
         body = b""
         if kind == "http.response.body":
-            body = message.get("body", b"")
+            body = message.get("body") or b""
             more = message.get("more_body", False)
             if self._peeked is not None:
                 self.peek(body)
             if not more:
                 self.response_bytes += len(body)
-                if self._before_last is not None:
+                self._look_for_client()
+                if self._before_last is not None and not self.finished:
                     self.finished_at, self.finished = perf_counter(), True
                     await self._before_last(self)
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
@@ -108,13 +130,34 @@ class Exchange:
             self._nobody_there()
             raise
         if not more:
-            self.finish()
+            owed = self.finish()
+            if owed is not None:
+                await owed
         elif kind == "http.response.body":
             self.chunk(body)
 
     def _nobody_there(self) -> None:
         self.client_gone = not self.finished
         self.ordinary = False
+
+    def _look_for_client(self) -> None:
+        """Before the last byte: servers drop what is sent to nobody without a word. uvicorn and
+        hypercorn know it where we see, as long as no other middleware is between them and us."""
+        if self.finished:
+            return
+        server = getattr(self._receive, "__self__", None)
+        if self.finished_at == 0.0 and isinstance(server, asyncio.Queue):  # hypercorn
+            gone = self._is_queued(server)
+        else:  # uvicorn
+            gone = getattr(server, "disconnected", False) is True
+        if gone:
+            self.client_gone, self.ordinary = True, False
+
+    @staticmethod
+    def _is_queued(server: "asyncio.Queue[Message]") -> bool:
+        """Whether it is among what the application has not received yet."""
+        waiting = getattr(server, "_queue", ())
+        return any(message.get("type") == "http.disconnect" for message in tuple(waiting))
 
     def chunk(self, body: bytes) -> None:
         """One of several is out."""
@@ -128,25 +171,29 @@ class Exchange:
         self.status = status
         if status >= 400:
             self.ordinary = False
-            if _is_plain_json(headers):
+            if status >= 500:
+                # Its handler answers while it is being handled; it goes on, or ends, after that.
+                self.answers = sys.exception()
+            if is_read(headers):
                 self._peeked = b""
 
     def peek(self, body: bytes) -> None:
-        """Keep the start of a JSON error body, and of no other."""
-        if self._peeked is not None and len(self._peeked) < _PEEK:
-            self._peeked += bytes(body[: _PEEK - len(self._peeked)])
+        """Keep the start of an error body that may have a code, and of no other."""
+        if self._peeked is not None and len(self._peeked) < PEEK:
+            self._peeked += bytes(body[: PEEK - len(self._peeked)])
 
     def fail(self, error: BaseException) -> None:
         """The application raised `error`; after the last byte that is no fact of the request."""
         if not self.finished:
             self.error, self.ordinary = error, False
 
-    def finish(self) -> None:
-        """The last byte is out, or the application has ended. Only the first call counts."""
-        if not self.finished:
-            self.finished_at = perf_counter()
-            self.finished = True
-            self._done(self)
+    def finish(self) -> Coroutine[Any, Any, None] | None:
+        """The last byte is out, or the application has ended. Only the first call counts; what it
+        returns is to be awaited."""
+        if self.finished:
+            return None
+        self.finished_at, self.finished = perf_counter(), True
+        return self._done(self)
 
     def outcome(self) -> tuple[int, str | None]:
         """Status code and error code: as sent; else what the server will send in its place."""
@@ -157,41 +204,31 @@ class Exchange:
             return self.status or CLIENT_CLOSED_REQUEST, CANCELLED
         if self.error is not None or self.status == 0:
             return self.status or 500, INTERNAL_SERVER_ERROR
-        return self.status, _error_code(self._peeked, self.response_bytes)
+        return self.status, self.body_code()
+
+    def body_code(self) -> str | None:
+        """What the error body says, see `error_body.error_code`."""
+        return error_code(self._peeked, self.response_bytes, self.status)
 
     def noted(self) -> dict[str, Any]:
         """What `metadata` tells of the exchange itself."""
         noted: dict[str, Any] = {}
-        if self.streamed:
+        # The answer to HEAD has no body, whatever the application hands over.
+        if self.streamed and self.scope.get("method") != "HEAD":
             noted["response_bytes"] = self.response_bytes
             if self.first_byte_at:
                 noted["first_byte_ms"] = round((self.first_byte_at - self.started) * 1000, 3)
-        if isinstance(self.error, Exception):
+        error = self.error or self.answers
+        if isinstance(error, Exception):
             # The class and never the text: texts quote values.
-            noted["exception"] = type(self.error).__name__
+            noted["exception"] = type(error).__name__
         return noted
 
 
-def _error_code(body: bytes | None, length: int) -> str | None:
-    """The `error` of the documented error body, if there is one that looks like a code."""
-    if not body:
-        return None
-    if length > _PEEK:
-        match = _ERROR_FIRST.match(body)
-        return match[1].decode("ascii") if match else None
-    try:
-        code = json.loads(body).get("error")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+class QueueExchange(Exchange):
+    """Under hypercorn, where the client's leaving is queued for the application, but only up to
+    the response's last byte: after that it is there always."""
 
-
-def _is_plain_json(headers: Any) -> bool:
-    json_body = False
-    for name, value in headers:
-        lower = name.lower()
-        if lower == b"content-encoding":
-            return False
-        if lower == b"content-type":
-            json_body = b"json" in value.lower()
-    return json_body
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ordinary = False

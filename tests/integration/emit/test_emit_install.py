@@ -152,7 +152,7 @@ async def test_it_asks_for_nothing_else_and_is_typed(installed: Path) -> None:
     assert names - {"pip", "setuptools", "activity-emit"} == asked | theirs
     [packages] = installed.parents[1].glob("lib/python*/site-packages")
     ours = {one.name for one in packages.glob("activity_*") if not one.name.endswith(".dist-info")}
-    wanted = {"emit", "kafka", "schemas", "settings", "spool"}
+    wanted = {"emit", "kafka", "pytest", "schemas", "settings", "spool"}
     assert ours == {f"activity_{name}" for name in wanted}
     # And nothing of ours under another name.
     [record] = packages.glob("activity_emit-*.dist-info/RECORD")

@@ -11,6 +11,7 @@ from activity_emit.event.draft import Committed, Draft
 from activity_emit.event.encode import ProducerRecord
 from activity_emit.event.encoder import EventEncoder, Hook
 from activity_emit.event.numbering import Numbering
+from activity_emit.event.plain import as_text
 from activity_emit.event.sequence import SequenceCounters
 from activity_emit.logs import RateLimitedLogger
 from activity_emit.metrics import PublisherMetrics
@@ -57,7 +58,14 @@ class Harness:
         async def send(message: Message) -> None:
             self.sent.append(message)
 
+        # As if a route had taken it, whose parameters are all of its segments.
+        params = {
+            f"p{number}": part
+            for number, part in enumerate((as_text(path) or "").split("/"))
+            if part
+        }
         base = {"type": "http", "method": "GET", "path": path, "headers": [], "state": {}}
+        base["path_params"] = params
         await self.app({**base, **scope}, receive, send)
 
     def events(self) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def test_ids_that_are_objects_go_as_text_and_so_do_the_others_beside_them() -> N
     found = [RequestDraft(*draft) for draft in unpack_all(pack([seen(), one]))]
     assert found[0] == RequestDraft(*seen())
     assert found[1].path_params == {"org_id": "o1", "app_id": str(ID)}
-    assert found[1].principal == (str(ID), "Role.ADMIN", None)
+    assert found[1].principal == (str(ID), "admin", None)
 
 
 def test_a_short_draft_is_one_with_the_defaults() -> None:

@@ -82,7 +82,8 @@ def test_one_request_is_one_event_with_the_handlers_facts() -> None:
 
 def test_error_code_and_stream() -> None:
     publisher = Collected()
-    call(answering("404 Not Found", [b'{"error":', b' "GONE"}']), publisher)
+    route: dict[str, Any] = {"wsgiorg.routing_args": ((), {"org_id": "o1", "app_id": "a1"})}
+    call(answering("404 Not Found", [b'{"error":', b' "GONE"}']), publisher, **route)
     (event,) = publisher.events()
     assert (event["status_code"], event["error_code"]) == (404, "GONE")
     assert event["metadata"]["response_bytes"] == 17
@@ -111,3 +112,42 @@ def test_exceptions_before_and_after_the_start() -> None:
     assert [event["status_code"] for event in events] == [500, 200]
     assert [event["error_code"] for event in events] == ["INTERNAL_SERVER_ERROR"] * 2
     assert "swordfish" not in json.dumps(events)
+
+
+@pytest.mark.parametrize("prefix", ["/svc", "/d\u00fc".encode().decode("latin-1")])
+def test_health_checks_and_orgs_below_a_prefix(prefix: str) -> None:
+    publisher = Collected()
+    for path in ("/healthz", "/orgs/o1"):
+        call(answering("200 OK", [b"ok"]), publisher, SCRIPT_NAME=prefix, PATH_INFO=path)
+    (event,) = publisher.events()
+    assert event["org_id"] == "o1"
+    assert event["path"] == prefix.encode("latin-1").decode() + "/orgs/o1"
+
+
+def test_head_has_no_body_whoever_counts_it() -> None:
+    publisher = Collected()
+    call(answering("200 OK", [b"", b""]), publisher, REQUEST_METHOD="HEAD")
+    (event,) = publisher.events()
+    assert "metadata" not in event
+
+
+def test_an_environ_that_no_server_gives_is_the_applications_alone() -> None:
+    def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return [b"ok"]
+
+    publisher = Collected()
+    body = ActivityWSGIMiddleware(app, publisher)({"PATH_INFO": 3}, lambda *_: None)
+    assert list(body) == [b"ok"]
+    assert publisher.events() == []
+
+
+def test_a_status_and_headers_that_the_server_will_refuse() -> None:
+    def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("weird", [("x", "\u20ac")])
+        return [b"ok"]
+
+    publisher = Collected()
+    body = ActivityWSGIMiddleware(app, publisher)({"PATH_INFO": "/orgs/o1"}, lambda *_: None)
+    assert list(body) == [b"ok"]
+    (event,) = publisher.events()
+    assert event["status_code"] == 500
