@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: help run setup test chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
+.PHONY: help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +25,15 @@ setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
 jars: setup ## Apache Kafka's jars, fetched once by Maven
 	@$(BIN)/python -m activity_deploy.kafka.jars
 
+# Most of an integration test is waiting, so the two halves run side by side.
 test: jars ## unit, SQL on the real engine, integration on real Kafka
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory -j2 test-integration test-others
+
+test-integration: jars
+	$(BIN)/python -m pytest tests/integration
+
+test-others: jars
+	$(BIN)/python -m pytest --ignore=tests/integration
 
 chaos: jars ## every fault, with SEEDS seeds, and each protection's control; AWAY=120: seconds away
 	$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(if $(AWAY),--away-s $(AWAY))
