@@ -82,10 +82,9 @@ class Relay:
 
     def run(self) -> None:
         """Publish until `stop`. Blocks, so it wants a thread of its own."""
-        with QuietClient():
-            with asyncio.Runner(loop_factory=_Loop) as runner:
-                runner.get_loop()  # before there is a coroutine that nobody would await
-                runner.run(self._main())
+        with QuietClient(), asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.get_loop()  # before there is a coroutine that nobody would await
+            runner.run(self._main())
 
     @property
     def idle(self) -> bool:
