@@ -76,11 +76,14 @@ async def test_under_trio_requests_are_served_and_recorded(
 
 # How uWSGI forks: without Python's hooks.
 C_FORK = """
-import ctypes, os, sys
+import ctypes, os, sys, time
 from activity_emit import KafkaPublisher
 publisher = KafkaPublisher()
 if sys.argv[1] == "started":
     publisher.start()
+    # A thread that is in the middle of an import holds a lock, which the child would wait for.
+    while not (publisher.forwarder_pid or getattr(publisher._engine, "outbox", None)):
+        time.sleep(0.01)
 libc = ctypes.PyDLL(None)
 children = []
 for number in range(2):
