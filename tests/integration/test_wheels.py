@@ -12,7 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = {"activity_api", "activity_consume", "activity_deploy"}
-EMITTER = {f"activity_{name}" for name in ("emit", "kafka", "schemas", "settings", "spool")}
+EMITTER = {
+    "activity_emit",
+    "activity_kafka",
+    "activity_pytest",
+    "activity_schemas",
+    "activity_settings",
+    "activity_spool",
+}
 # What is read beside the code.
 DATA = {
     "activity_api/openapi/docs.html",
