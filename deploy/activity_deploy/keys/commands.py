@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from activity_api.auth.caller import READ
-from activity_api.auth.claims import Id, Word
+from activity_api.auth.claims import Id, Name, Word
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError
 from activity_deploy.keys.repository import KeyRecord, KeyRepository, UnknownKeyError
@@ -39,7 +39,7 @@ def create(
 ) -> None:
     """Make a key and print it, once: what is stored does not lead back to it."""
     org = _checked(Id, "--org", org)
-    name = _checked(Word, "--name", name)
+    name = _checked(Name, "--name", name)
     permissions = tuple(_checked(Word, "--permission", it) for it in permission or [READ])
     workspaces = tuple(_checked(Id, "--workspace", it) for it in workspace or ())
     lives = None if days is None else timedelta(days=days)

@@ -11,6 +11,8 @@ from activity_api.settings import TokenSettings
 # can read them. JSON's lone surrogates are refused by the parser, as they are no text.
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+# What a person has called something: on one line, so that a list stays a list.
+Name = Annotated[str, StringConstraints(max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Seconds = int | float  # since 1970; RFC 7519's NumericDate
 
 
