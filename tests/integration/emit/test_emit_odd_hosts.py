@@ -1,8 +1,10 @@
 """Hosts of every kind: other loops, forks that nobody announces, frozen applications, Windows."""
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +22,13 @@ async def run(program: str, *arguments: str, **variables: str) -> tuple[str, str
         env={**environment(), "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
-    out, errors = await asyncio.wait_for(process.communicate(), 2 * DEADLINE_S)
+    try:
+        out, errors = await asyncio.wait_for(process.communicate(), 2 * DEADLINE_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # one that hangs takes its children along
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, errors.decode()
     return out.decode(), errors.decode()
 
