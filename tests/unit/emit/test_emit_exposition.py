@@ -2,6 +2,7 @@
 
 import gc
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from activity_emit import (
@@ -13,8 +14,10 @@ from activity_emit import (
 )
 
 
-def test_sums_over_the_publishers_that_live() -> None:
+def test_sums_over_the_publishers_that_live(request: pytest.FixtureRequest) -> None:
     gc.collect()  # other tests' publishers
+    gc.disable()  # none of them goes while this test counts
+    request.addfinalizer(gc.enable)
     before = process_metrics()
     settings = EmitSettings(queue_size=1)
     publishers = [KafkaPublisher(emit=settings) for _ in range(2)]
