@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.support.issuer import jwk, rsa
 from tests.support.query import KEY
 
+DAY = 86_400  # s; the table is made when the tests are collected, and used any time later
 Attack = Callable[[], list[str]]
 
 OTHER = rsa()
@@ -42,7 +43,7 @@ def claims(**changed: Any) -> dict[str, Any]:
         "sub": "u",
         "org_id": "o",
         "permissions": ["activity:read"],
-        "exp": time() + 600,
+        "exp": time() + DAY,
     }
     return {name: value for name, value in {**good, **changed}.items() if value is not ...}
 
@@ -150,10 +151,10 @@ claim("exp zero", exp=0)
 claim("exp negative", exp=-1)
 claim("exp NaN", exp=float("nan"))
 claim("exp infinite", exp=float("inf"))
-claim("nbf in the future", nbf=time() + 600)
+claim("nbf in the future", nbf=time() + DAY / 2)
 claim("nbf a text", nbf="0")
 claim("nbf without end", nbf=10**300)
-claim("iat in the future", iat=time() + 600)
+claim("iat in the future", iat=time() + DAY / 2)
 claim("iat a text", iat="0")
 claim("iat NaN", iat=float("nan"))
 claim("iat without end", iat=10**300)
