@@ -26,7 +26,7 @@ from tests.support.wait import wait_until
 ORGS = 8
 SESSION_TIMEOUT_S = 2.0
 # What a run without a protection may take before it is counted as it is.
-PATIENCE_S = 45.0
+PATIENCE_S = 120.0
 CONTROL_PATIENCE_S = 12.0
 _LARGE_BYTES = 4 << 20
 
