@@ -14,7 +14,7 @@ SELECTION = (
 )
 CONTROLS = ("response_cut", "zombie", "duplicates", "emit_sent_again")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
