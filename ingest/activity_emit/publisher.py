@@ -114,17 +114,11 @@ class KafkaPublisher(EngineThread):
             if stored is not None:
                 stored()
             return True
-        queue = self._queue
-        waiting = len(queue)
         # Asked as good as at the first event, and not each time: it is a call to the system.
-        if not waiting & _SOMETIMES and os.getpid() != self._process:
+        if os.getpid() != self._process:
             lifecycle.notice_fork()
-            queue = self._queue
-            waiting = 0
-        if waiting >= self._bound:
-            if os.getpid() != self._process:
-                lifecycle.notice_fork()
-                return self.publish(draft, stored)
+        queue = self._queue
+        if len(queue) >= self._bound:
             with self._lock:
                 self._metrics.dropped += 1
                 self._counters.counters[DROPPED] = self._metrics.dropped

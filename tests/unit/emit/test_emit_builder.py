@@ -61,7 +61,7 @@ def events(
 
 def handed_over(seen: RequestDraft) -> Draft:
     """As the middleware has it: most say no more than their first fields."""
-    short = tuple(seen)[:SHORT]
+    short: tuple[Any, ...] = tuple(seen)[:SHORT]
     return short if RequestDraft(*short) == seen else tuple(seen)
 
 
