@@ -12,7 +12,7 @@ from tests.bench.emit_ledger import Arrived
 from tests.bench.emit_load import Load
 from tests.bench.emit_observed import Use
 
-RPS_RATIO, P99_MS, RSS_MB = 0.9, 1.0, 64.0
+RPS_RATIO, P99_MS, RSS_MB = 0.92, 0.5, 64.0
 
 
 @dataclass(frozen=True, slots=True)

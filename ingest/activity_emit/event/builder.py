@@ -56,6 +56,15 @@ class Builder:
 
     def _build(self, draft: Draft) -> ProducerRecord | None:
         try:
+            known = self._encoder.known(draft)
+        except Exception:  # noqa: BLE001 - nobody has looked at this draft yet
+            known = None
+        if known is not None:
+            if isinstance(known, IgnoredReason):
+                self._ignore(RequestDraft(*draft), known)
+                return None
+            return to_record(known, *self._numbering.next())
+        try:
             unpacked = unpack(draft)
             if isinstance(unpacked, ProducerRecord):  # with a number of somebody else's
                 self._numbering.leave_out()

@@ -42,7 +42,8 @@ class RequestDraft(NamedTuple):
     mount: str = ""  # the prefix of the mounted application that took it, where a route told no ids
 
 
-_SHORT = 7  # fields without a default
+_TEXTS = {str}
+SHORT = 7  # fields without a default: all that most drafts have
 
 
 class Committed:
@@ -96,7 +97,7 @@ def unpack_all(packed: bytes) -> list[Draft]:
 
 def _plain(draft: Draft) -> Draft:
     try:
-        if isinstance(draft, tuple) and len(draft) >= _SHORT:
+        if isinstance(draft, tuple) and len(draft) >= SHORT:
             draft = _texts(RequestDraft(*draft))
         made: Draft = exact(draft)
         marshal.dumps(made)
@@ -125,7 +126,7 @@ def unpack(draft: Draft) -> RequestDraft | EventFields | ProducerRecord:
     """What it is. Raises TypeError for what is lost."""
     if isinstance(draft, dict):
         return draft
-    if len(draft) == len(ProducerRecord.__slots__):
+    if len(draft) == len(ProducerRecord._fields):
         return ProducerRecord(*draft)
     seen = RequestDraft(*draft)
     # Of drafts from another process this is so; those of our own have not passed `pack`.
@@ -136,4 +137,4 @@ def unpack(draft: Draft) -> RequestDraft | EventFields | ProducerRecord:
 
 
 def _are_texts(params: dict[str, Any]) -> bool:
-    return type(params) is dict and all(type(value) is str for value in params.values())
+    return type(params) is dict and set(map(type, params.values())) <= _TEXTS

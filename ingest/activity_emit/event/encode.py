@@ -20,8 +20,7 @@ _TAIL = frozenset(ActivityEvent.model_fields) - frozenset(_HEAD)
 _to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class ProducerRecord:
+class ProducerRecord(NamedTuple):
     """One Kafka message. `value` is one line: JSON without a newline, in ASCII."""
 
     key: bytes

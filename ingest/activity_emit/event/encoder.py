@@ -7,7 +7,7 @@ from typing import Any
 from activity_emit.event import redact
 from activity_emit.event.cache import BytesCache
 from activity_emit.event.describe import describe
-from activity_emit.event.draft import RequestDraft
+from activity_emit.event.draft import SHORT, Draft, RequestDraft
 from activity_emit.event.encode import EncodedEvent, EncodedTail, encode_head, encode_tail
 from activity_emit.event.fields import EventFields, clean
 from activity_emit.event.trace import trace_id
@@ -31,6 +31,21 @@ class EventEncoder:
         self._repeats = hook is None and all(rule.sample == 1 for rule in settings.rules)
         self._tails: BytesCache[tuple[Any, ...], EncodedTail | IgnoredReason] = BytesCache(
             _REMEMBERED_BYTES
+        )
+
+    def known(self, draft: Draft) -> EncodedEvent | IgnoredReason | None:
+        """As `encode`, of a draft as it was handed over, in a third of the time: where equal
+        requests were before, and it says no more than most. None for others.
+
+        Raises what such a draft may raise that never was checked; `encode` has the word then."""
+        if type(draft) is not tuple or len(draft) != SHORT:
+            return None
+        timestamp_us, method, path, root_path, params, status, duration_ms = draft
+        tail = self._tails.get((method, path, root_path, tuple(params.items()), status))
+        if tail is None or isinstance(tail, IgnoredReason):
+            return tail
+        return EncodedEvent(
+            encode_head(timestamp_us, redact.duration(round(duration_ms, 3)), None), tail
         )
 
     def encode(self, draft: RequestDraft | EventFields) -> EncodedEvent | IgnoredReason:
@@ -57,16 +72,15 @@ class EventEncoder:
 
     def _encode_usual(self, draft: RequestDraft) -> EncodedEvent | IgnoredReason:
         """Of a request that adds nothing to what equal requests are."""
-        request = (
+        request: tuple[Any, ...] = (
             draft.method,
             draft.path,
             draft.root_path,
             tuple(draft.path_params.items()),
             draft.status_code,
-            draft.error_code,
-            draft.principal,
-            draft.mount,
         )
+        if draft.error_code or draft.principal or draft.mount:
+            request += (draft.error_code, draft.principal, draft.mount)
         tail = self._tails.get(request)
         if tail is None:
             tail = self._tail_of(*request)
@@ -80,9 +94,15 @@ class EventEncoder:
         )
 
     def _tail_of(
-        self, method: str, path: str, root_path: str, *others: Any
+        self,
+        method: str,
+        path: str,
+        root_path: str,
+        params: tuple[tuple[str, str], ...],
+        status: int,
+        *others: Any,
     ) -> EncodedTail | IgnoredReason:
-        params, status, error_code, principal, mount = others
+        error_code, principal, mount = others or (None, None, "")
         draft = RequestDraft(
             *(0, method, path, root_path, dict(params), status, 0.0),
             error_code=error_code,

@@ -37,10 +37,17 @@ def current_span() -> tuple[bytes, str] | None:
 
     Where the service has not imported `opentelemetry`, nothing is imported. Never raises.
     """
-    api: Any = sys.modules.get("opentelemetry.trace")
+    api: Any = sys.modules.get("opentelemetry.context")
     if api is None:
         return None
     try:
+        # FastAPI imports it always. To ask `get_current_span` is five calls, for one variable.
+        if not api._RUNTIME_CONTEXT._current_context.get():
+            return None
+    except Exception:  # noqa: BLE001, S110 - another version's, or a context of another kind
+        pass
+    try:
+        api = sys.modules["opentelemetry.trace"]
         span = api.get_current_span()
         if span is api.INVALID_SPAN:
             return None

@@ -4,9 +4,10 @@ import contextvars
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, Unpack
 
-from activity_emit.middleware.context import CurrentActivity, current
+from activity_emit.middleware.context import CurrentActivity, Id, current
+from activity_emit.middleware.facts import RouteFacts, TaskFacts
 from activity_emit.middleware.mark import Mark
 from activity_emit.middleware.task import Task
 from activity_emit.protocol import Publisher
@@ -27,7 +28,7 @@ class Activity(CurrentActivity):
         """`@activity.action("execute")`, or `Depends(activity.action("execute"))`."""
         return Mark(action=action)
 
-    def with_facts(self, **facts: Any) -> Mark:
+    def with_facts(self, **facts: Unpack[RouteFacts]) -> Mark:
         """As `action`, for any facts that `set` takes."""
         return Mark(**facts)
 
@@ -35,10 +36,10 @@ class Activity(CurrentActivity):
         self,
         name: str = "",
         *,
-        org_id: str | None = None,
+        org_id: Id | None = None,
         action: str = "execute",
         publisher: Publisher | None = None,
-        **facts: Any,
+        **facts: Unpack[TaskFacts],
     ) -> Task:
         """One event for a piece of work without a request, see Task.
 
@@ -46,9 +47,8 @@ class Activity(CurrentActivity):
         else the decorated function's argument of that name, else `activity.set(org_id=...)`.
         `facts`: other fields of the event. `publisher`: by default one from the environment.
         """
-        if org_id is not None:
-            facts["org_id"] = org_id
-        return Task(name, {"action": action, **facts}, publisher)
+        place = {} if org_id is None else {"org_id": org_id}
+        return Task(name, {"action": action, **place, **facts}, publisher)
 
     def copy_context(self) -> contextvars.Context:
         """This code's context, in which `run(function, ...)` belongs to the same request."""

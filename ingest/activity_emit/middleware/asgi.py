@@ -62,24 +62,21 @@ class ActivityMiddleware:
         self._commit = self._stored if self.publisher.before_response else None
         watch(app)
         self._notices = RateLimitedLogger()
-        self._exchange: type[Exchange] | None = None
+        self._recorded: dict[str, type[Exchange]] = {}  # by kind, from the first request on
         self._open: set[Exchange] = set()
         kinds = {"http", "websocket"} if self.settings.websockets else {"http"}
         self._kinds = frozenset(kinds if self.settings.enabled else ())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        kind = scope["type"]
+        exchange_of = self._recorded.get(scope["type"])
         # A second middleware further in, say of a mounted application, leaves it to the first.
-        if kind not in self._kinds or SCOPE_KEY in scope:
-            await self._pass_on(scope, receive, send)
+        if exchange_of is None or SCOPE_KEY in scope:
+            await self._serve_other(scope, receive, send)
             return
-        if self._exchange is None:
-            self._look_around(scope, receive)
-        if kind == "http":
-            exchange = self._exchange(scope, receive, send, self._done, self._commit)  # type: ignore[misc]
-        else:
-            exchange = Connection(scope, receive, send, self._done)
+        exchange = exchange_of(scope, receive, send, self._done)
+        if self._commit is not None:
+            exchange.commit(self._commit)
         context = scope[SCOPE_KEY] = exchange.context
         if self._facts is not None:
             context.resolvers = ((self._facts, scope),)
@@ -98,13 +95,16 @@ class ActivityMiddleware:
                 owed = exchange.finish()
                 if owed is not None:
                     await owed
-            context.routed = None  # a circle, for the garbage collector
-            if context.resolvers:
-                context.resolvers = ()
+            context.routed = None  # circles, for the garbage collector
+            context.resolvers = ()
             self._open.discard(exchange)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What this middleware does not record."""
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The first request; and what this middleware does not record."""
+        if scope["type"] in self._kinds and SCOPE_KEY not in scope:
+            self._look_around(scope, receive)
+            await self(scope, receive, send)
+            return
         if self._facts is not None and SCOPE_KEY in scope:
             scope[SCOPE_KEY].resolvers += ((self._facts, scope),)
         if scope["type"] == "lifespan":
@@ -115,7 +115,8 @@ class ActivityMiddleware:
     def _look_around(self, scope: Scope, receive: Receive) -> None:
         """At the first request: which server this is, and where the application's router."""
         queue = isinstance(getattr(receive, "__self__", None), asyncio.Queue)
-        self._exchange = QueueExchange if queue else Exchange
+        of_kind = {"http": QueueExchange if queue else Exchange, "websocket": Connection}
+        self._recorded = {kind: of_kind[kind] for kind in self._kinds}
         watch_router(scope.get("app") or self.app)
 
     def _hand_over(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
@@ -123,7 +124,7 @@ class ActivityMiddleware:
             if exchange.context.resolvers:
                 resolve_facts(exchange.context)
             draft = capture(exchange, self._principal, self.settings)
-            if isinstance(draft, OpenDraft):
+            if type(draft) is OpenDraft:
                 return self._hand_over_settled(draft)
             self._publish(draft)
         except Exception as error:  # noqa: BLE001 - the observed request never pays

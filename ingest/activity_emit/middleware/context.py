@@ -30,7 +30,7 @@ class ActivityContext:
     __slots__ = ("facts", "host", "resolvers", "routed", "span")
 
     def __init__(self) -> None:
-        # Most requests add nothing, and pay for nothing: `_add` makes the dictionary.
+        # Most requests add nothing, and pay for nothing: who tells anything makes a dictionary.
         self.facts: Mapping[str, Any] = NO_FACTS
         #: The scope that the router has seen: with the route's parameters, also where a middleware
         #: in between has copied it.
@@ -107,6 +107,13 @@ class ActivityContext:
             if self.facts is NO_FACTS:
                 self.facts = {}
             self.facts[name] = made  # type: ignore[index]
+
+    def tell_host(self, host: Any) -> None:
+        """See activity_emit.middleware.host."""
+        with _lock:
+            self.host = host
+            if self.facts is NO_FACTS:
+                self.facts = {}
 
 
 def add_facts(context: ActivityContext, facts: Mapping[str, Any]) -> None:

@@ -28,8 +28,7 @@ class Exchange:
 
     Times: `started_at` Unix nanoseconds; the others `time.perf_counter` seconds. `done` is called
     once, when the response's last byte is handed to the server, or when the application ends
-    without it; what it returns is awaited. `before_last`: awaited before the last byte is sent, in
-    place of `done`.
+    without it; what it returns is awaited.
     """
 
     # What most requests do not have is the class's, and not set for each.
@@ -47,14 +46,13 @@ class Exchange:
         receive: Receive,
         send: Send,
         done: Callable[["Exchange"], Coroutine[Any, Any, None] | None],
-        before_last: Callable[["Exchange"], Awaitable[None]] | None = None,
     ) -> None:
         self.started_at = time_ns()
         self.started = perf_counter()
         self.scope = scope
         # Routers write into the scope: a Mount extends `root_path`.
         self.path: str = scope["path"]
-        self.root_path: str = scope.get("root_path", "")
+        self.root_path: str = scope["root_path"] if "root_path" in scope else ""  # noqa: SIM401
         # As its `__init__` does, without the call.
         context = self.context = _new(ActivityContext)
         context.facts = NO_FACTS
@@ -64,8 +62,10 @@ class Exchange:
         self._receive, self._send, self._done = receive, send, done
         self.status = 0
         self.ordinary = True  # so far there is no more to tell than the status
-        if before_last is not None:
-            self._before_last, self.ordinary = before_last, False
+
+    def commit(self, before_last: Callable[["Exchange"], Awaitable[None]]) -> None:
+        """`before_last`: awaited before the last byte is sent, in place of `done`."""
+        self._before_last, self.ordinary = before_last, False
 
     async def receive(self) -> Message:
         """The server's next message; notices a client that leaves before the last byte."""
@@ -77,7 +77,6 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Forward the application's message. What the server raises goes to the application."""
         kind = message["type"]
-        last = False
         if kind == "http.response.start":
             try:
                 status = self.status = +message["status"]  # of an enum its number
@@ -87,7 +86,8 @@ class Exchange:
                 failed = status >= 400
             if failed:
                 self.begin(as_status(status), message.get("headers", ()))
-        elif kind == "http.response.body" and self.ordinary and not message.get("more_body", False):
+            last = False
+        elif kind == "http.response.body" and self.ordinary and not message.get("more_body"):
             last = True  # the response of most requests ends here
         else:
             await self._send_part(kind, message)
@@ -98,8 +98,8 @@ class Exchange:
             self._nobody_there()
             raise
         if last and not self.finished:
-            self.finished_at = perf_counter()
-            if self.finished_at - self.started > _PATIENCE:
+            now = self.finished_at = perf_counter()
+            if now - self.started > _PATIENCE:
                 self._look_for_client()  # which uvicorn tells afterwards as well
             self.finished = True
             owed = self._done(self)

@@ -110,4 +110,4 @@ async def _of_quart(sender: Any, **_: Any) -> None:
 def _tell(carrier: Mapping[str, Any], found: Any) -> None:
     context = carrier.get(SCOPE_KEY) or current.get()
     if isinstance(context, ActivityContext):
-        context.host = found
+        context.tell_host(found)

@@ -14,6 +14,7 @@ from activity_emit.middleware.context import NO_FACTS
 from activity_emit.middleware.exchange import Exchange
 from activity_emit.middleware.host import settle
 from activity_emit.middleware.principal import Principal, PrincipalResolver, from_scope
+from activity_emit.middleware.types import Scope
 from activity_emit.settings import EmitSettings
 
 _notices = RateLimitedLogger()
@@ -42,7 +43,7 @@ class OpenDraft:
         return tuple(self.draft._replace(noted={**self.draft.noted, PRINCIPAL_ERROR: name}))
 
 
-def capture(  # noqa: PLR0912 - on the path of every request: no calls
+def capture(
     exchange: Exchange, resolver: PrincipalResolver, settings: EmitSettings
 ) -> Draft | OpenDraft:
     """A `RequestDraft`'s fields: what the request's own thread has to read off, because it may
@@ -50,6 +51,39 @@ def capture(  # noqa: PLR0912 - on the path of every request: no calls
     raises is logged and counted, and nobody was it. Does not block."""
     context = exchange.context
     scope = context.routed or exchange.scope
+    # What most requests are: a route has answered, and there is nothing else to tell.
+    if (
+        exchange.ordinary
+        and context.facts is NO_FACTS
+        and (params := scope.get("path_params"))
+        and (status := exchange.status)
+        and resolver is from_scope
+        and "user" not in scope
+        and not scope.get("state")
+        and not settings.query_allow
+        and current_span() is None
+    ):
+        for name, _ in scope["headers"]:
+            if name == b"traceparent":
+                break
+        else:
+            return (
+                exchange.started_at // 1000,
+                scope["method"],
+                exchange.path,
+                exchange.root_path,
+                params,
+                status,
+                (exchange.finished_at - exchange.started) * 1000,
+            )
+    return _capture(exchange, scope, resolver, settings)
+
+
+def _capture(  # noqa: PLR0912 - each fact has its own way
+    exchange: Exchange, scope: Scope, resolver: PrincipalResolver, settings: EmitSettings
+) -> Draft | OpenDraft:
+    """Of any request."""
+    context = exchange.context
     facts = context.facts
     if context.host is not None:
         settle(context)
@@ -125,7 +159,7 @@ def as_tuple(found: Any) -> tuple[Any, ...] | None:
     """
     if found is None:
         return None
-    if isinstance(found, Mapping):
+    if type(found) is not Principal and isinstance(found, Mapping):  # which asks a cache, slowly
         values = [found.get(name) for name in PRINCIPAL_NAMES]
     else:
         values = [getattr(found, name, None) for name in PRINCIPAL_NAMES]

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Any
 
-from activity_emit.middleware.context import SCOPE_KEY, ActivityContext
+from activity_emit.middleware.context import SCOPE_KEY
 from activity_emit.middleware.types import Receive, Scope, Send
 
 _MOST_ROUTERS = 1000
@@ -57,11 +57,9 @@ def _is_mount(route: Any) -> bool:
 
 def _listening(router: Any) -> Any:
     def ear(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        context = scope.get(SCOPE_KEY)
-        if type(context) is ActivityContext:
-            context.routed = scope
-        heard: Awaitable[None] = router(scope, receive, send)
-        return heard
+        if SCOPE_KEY in scope:
+            scope[SCOPE_KEY].routed = scope
+        return router(scope, receive, send)  # type: ignore[no-any-return]
 
     setattr(ear, _EAR, True)
     return ear

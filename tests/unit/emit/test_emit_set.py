@@ -1,6 +1,7 @@
 """`activity.set`: whatever a handler passes, its request goes on and its event arrives."""
 
 import enum
+import inspect
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from activity_emit import activity
 from activity_emit.event.draft import pack, unpack_all
 from activity_emit.middleware.context import ActivityContext
+from activity_emit.middleware.facts import RouteFacts
 from activity_emit.middleware.types import Receive, Scope, Send
 from tests.unit.emit.harness import END, START, Harness, answering
 
@@ -155,6 +157,12 @@ activity.set(resource_type="app", resource_id="a1", workspace_id="w1", augmentat
 """
 
 
+def test_declared_facts_are_those_of_set() -> None:
+    taken = inspect.signature(ActivityContext.set).parameters.values()
+    names = {one.name for one in taken if one.kind is inspect.Parameter.KEYWORD_ONLY}
+    assert set(RouteFacts.__optional_keys__) == names
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -163,6 +171,11 @@ activity.set(resource_type="app", resource_id="a1", workspace_id="w1", augmentat
         ("activity.set('x1')", "arg-type"),
         ("activity.set(token_usage=3)", "arg-type"),
         ("activity.set(stages_completed='3')", "arg-type"),
+        ("activity.task('t', org_id='acme', execution_id='x1', metadata={'a': 1})", None),
+        ("activity.task('t', exection_id='x1')", "call-arg"),
+        ("activity.task('t', token_usage=3)", "arg-type"),
+        ("activity.with_facts(resource_type='report', org_id='acme')", None),
+        ("activity.with_facts(resource_typ='report')", "call-arg"),
     ],
 )
 def test_the_type_checker_tells_wrong_names_and_kinds(
