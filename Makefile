@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
+.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +43,10 @@ test-integration: jars tools
 	$(BIN)/python -m pytest tests/integration
 
 test-others: jars tools
-	$(BIN)/python -m pytest --ignore=tests/integration
+	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts
+
+alerts: jars tools ## every alert: the real stack is broken in just that way, and promtool says what fires
+	$(BIN)/python -m pytest tests/alerts
 
 chaos: jars ## every fault, with SEEDS seeds, and each protection's control; AWAY=120: seconds away
 	$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(if $(AWAY),--away-s $(AWAY))

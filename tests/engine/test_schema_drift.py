@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,7 @@ from activity_deploy.migrate import describe, drift, read
 from activity_schemas import tables
 from activity_schemas.tables import Tables
 from tests.integration.api.test_query_serve import serving
-from tests.support.clickhouse import ClickHouseServer, connect
+from tests.support.clickhouse import connect
 from tests.support.metrics import value
 from tests.support.wait import wait_until
 
@@ -88,11 +87,17 @@ async def test_a_drift_is_found(what: str, clickhouse: AsyncClient, database: st
     await clickhouse.command(change)
     found = await drift(clickhouse, database)
     assert any(one.startswith(line) for one in found), found
-    status, _, err = activity(clickhouse.url, database, "migrate", "--check")
-    assert status == 1
-    assert line in err
-    status, _, err = activity(clickhouse.url, database, "migrate")
-    assert (status, line in err) == (1, True)
+
+
+async def test_the_command_says_it_and_up_to_date_is_no_longer_said(
+    clickhouse_url: str, clickhouse: AsyncClient, database: str
+) -> None:
+    change, line = DRIFTS["a column more"]
+    await clickhouse.command(change)
+    for arguments in (["migrate", "--check"], ["migrate"]):
+        status, out, err = activity(clickhouse_url, database, *arguments)
+        assert (status, out) == (1, "")
+        assert line in err
 
 
 async def test_what_is_the_operators_is_no_drift(clickhouse: AsyncClient, database: str) -> None:
@@ -118,14 +123,6 @@ def test_who_does_not_know_the_release_takes_no_addition_for_a_drift() -> None:
     less = {key: text for key, text in release.parts.items() if key[2] != "user_id"}
     [line] = tables.drift(Tables(0, less), sees_all=False)
     assert line == "table events: column user_id is missing"
-
-
-@pytest.fixture(scope="module")
-async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ClickHouseServer]:
-    server = ClickHouseServer(tmp_path_factory.mktemp("drift") / "data")
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.mark.parametrize("on_drift", ["unready", "say"])

@@ -112,8 +112,7 @@ def test_levels_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
         ("activity_deploy.cli", "serve"),
     ],
 )
-@pytest.mark.parametrize("setting", ["LEVEL", "FORMAT"])
-def test_a_wrong_value_is_one_line_at_the_start(program: tuple[str, ...], setting: str) -> None:
+def test_a_wrong_value_is_one_line_at_the_start(program: tuple[str, ...]) -> None:
     key = "k" * 32
     done = subprocess.run(
         [sys.executable, "-m", *program],
@@ -125,10 +124,10 @@ def test_a_wrong_value_is_one_line_at_the_start(program: tuple[str, ...], settin
             **os.environ,
             "ACTIVITY_JWT_KEY": key,
             "ACTIVITY_CURSOR_KEY": key,
-            f"ACTIVITY_LOG_{setting}": "shout",
+            "ACTIVITY_LOG_LEVEL": "shout",
         },
     )
     assert done.returncode in (1, 2)
     [line] = done.stderr.splitlines()
-    assert setting in line.upper()
+    assert "LEVEL" in line.upper()
     assert "Traceback" not in done.stderr
