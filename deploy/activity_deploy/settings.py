@@ -22,7 +22,7 @@ from activity_deploy.local.settings import LocalSettings
 from activity_emit.settings import EmitSettings
 from activity_kafka import settings as shared
 from activity_spool.settings import SpoolSettings
-from activity_telemetry.settings import LogSettings
+from activity_telemetry.settings import LogSettings, TraceSettings
 
 #: By the part that reads them. A class that two parts know stands where it is described best.
 PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
@@ -45,7 +45,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         api.CursorSettings,
         api.ApiKeySettings,
     ),
-    "Logs": (LogSettings,),
+    "Logs and traces": (LogSettings, TraceSettings),
     "Local stack": (LocalSettings,),
 }
 HIDDEN = "***"

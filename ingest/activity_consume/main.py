@@ -13,7 +13,8 @@ from activity_consume.errors import StopError
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
 from activity_kafka.settings import KafkaSettings
 from activity_telemetry.logs import configure_logging
-from activity_telemetry.settings import LogSettings
+from activity_telemetry.settings import LogSettings, TraceSettings
+from activity_telemetry.traces import traces
 
 _GC_YOUNG = 50_000
 
@@ -26,6 +27,7 @@ def consume(components: Components | None = None) -> int:
     settings = ConsumerSettings()
     service = Service(KafkaSettings(), ClickHouseSettings(), settings, components)
     configure_logging(LogSettings(), own="activity_consume")
+    traces.start(TraceSettings(), "activity-consumer")
     # clickhouse_connect loads pandas, where there is one, at its first insert: in the middle of the
     # event loop, for seconds in which no heartbeat is sent.
     getattr(options, "pd", None)
@@ -39,6 +41,8 @@ def consume(components: Components | None = None) -> int:
     except StopError as error:
         sys.stderr.write(f"consumer: {error}\n")
         return 1
+    finally:
+        traces.stop()
     return 0
 
 

@@ -24,6 +24,7 @@ from activity_api.openapi import document as openapi
 from activity_api.request_target import Application
 from activity_api.settings import Settings
 from activity_telemetry.logs import configure_logging
+from activity_telemetry.traces import traces
 
 _ROUTERS = (router, health.router, docs.router)
 
@@ -59,6 +60,7 @@ def create_app(
         await limits.close()
         await watermark.close()
         await client.close()
+        traces.stop()
 
     app = Application(
         title=openapi.TITLE,
@@ -96,4 +98,5 @@ def from_environment() -> FastAPI:
     """What a worker process starts. Raises SettingsError."""
     settings = Settings.from_environment()
     configure_logging(settings.logs, own="activity_api")
+    traces.start(settings.traces, "activity-api")
     return create_app(settings)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from activity_api.metrics import NO_ROUTE, ApiMetrics
 from activity_telemetry.context import bound, trace_id_of
+from activity_telemetry.traces import traces
 
 log = logging.getLogger("activity_api.access")
 
@@ -45,7 +46,8 @@ class ObservedRequests:
             await send(message)
 
         self._metrics.began()
-        with bound(request_id.decode(), trace_id_of(headers.get(b"traceparent", b""))):
+        parent = headers.get(b"traceparent", b"")
+        with bound(request_id.decode(), trace_id_of(parent)), traces.of_request(parent) as tell:
             try:
                 await self._app(scope, receive, answer)
             except Exception:
@@ -55,6 +57,7 @@ class ObservedRequests:
                 seconds = perf_counter() - began
                 route = getattr(scope.get("route"), "path", NO_ROUTE)
                 self._metrics.ended(route, status, seconds)
+                tell(route, status)
                 if self._access_log and scope["path"] not in _QUIET:
                     self._say(scope, route, status, seconds)
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_api.token_settings import TokenSettings
 from activity_settings.files import FileSettings
-from activity_telemetry.settings import LogSettings
+from activity_telemetry.settings import LogSettings, TraceSettings
 
 __all__ = [
     "ApiKeySettings",
@@ -224,6 +224,7 @@ class Settings:
     cursor: CursorSettings
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
     logs: LogSettings = field(default_factory=LogSettings)
+    traces: TraceSettings = field(default_factory=TraceSettings)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -238,6 +239,7 @@ class Settings:
             cursor=_read(CursorSettings),
             api_keys=_read(ApiKeySettings),
             logs=_read(LogSettings),
+            traces=_read(TraceSettings),
         )
 
 

@@ -7,7 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from activity_consume.batching.accumulator import BatchAccumulator
 from activity_consume.batching.batch import Batch
-from activity_consume.batching.rows import PackedRows, Row, halves, one_by_one, without
+from activity_consume.batching.rows import (
+    PackedRows,
+    Row,
+    halves,
+    one_by_one,
+    traceparents,
+    without,
+)
 from activity_consume.dead_letter.model import DeadLetter
 from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.lease import Lease
@@ -18,6 +25,7 @@ from activity_consume.metrics import Stats
 from activity_consume.record import TopicPartition
 from activity_consume.retry import FIRST_PAUSE_S
 from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_telemetry.traces import traces
 
 # Of the rows that the engine left out, so many are tried alone: for its words, and to be sure.
 _ALONE = 10
@@ -99,8 +107,16 @@ class BatchWriter:
     ) -> None:
         """One insert, whose time is told. Raises InsertError."""
         began, failure = time.monotonic(), None
+        facts: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.destination.name": self._partition.topic,
+            "messaging.destination.partition.id": str(self._partition.partition),
+            "messaging.batch.message_count": sum(map(_count, rows)) if traces.is_on else 0,
+        }
+        parents = traceparents(rows) if traces.is_on else ()
         try:
-            await insert(self._partition, batch.base_offset, lease.until_ms, rows)
+            with traces.of_batch("insert", parents, facts):
+                await insert(self._partition, batch.base_offset, lease.until_ms, rows)
         except InsertError as error:
             failure = error.failure
             raise
@@ -194,6 +210,10 @@ class BatchWriter:
         for row in rows:
             letters += self._accumulator.refused(batch, row, why)
         await self._patience.wait_for("dead letters", lambda: self._dead_letters.write(letters))
+
+
+def _count(row: Row | PackedRows) -> int:
+    return len(row) if isinstance(row, PackedRows) else 1
 
 
 def _offsets(rows: Sequence[Row]) -> list[int]:

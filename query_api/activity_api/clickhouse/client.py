@@ -15,6 +15,7 @@ from activity_api.clickhouse.query_slots import QuerySlots
 from activity_api.metrics import ApiMetrics
 from activity_api.queries.query import Query
 from activity_api.settings import ClickHouseSettings, QuerySettings
+from activity_telemetry.traces import traces
 
 _RETRY_SECONDS = 1
 # Together with `ping_after_s` under a second: that long a dead engine may keep a client waiting.
@@ -126,9 +127,12 @@ class ClickHouseClient:
             org_id = str(query.parameters.get("org_id", ""))
             async with self._slots.take(org_id):
                 settings = _OVER_ITS_SHARE if self._fair_share.is_over(org_id) else None
-                with timed(self._metrics, self._clock):
+                with timed(self._metrics, self._clock), traces.of_query() as headers:
                     answer: bytes = await client.raw_query(
-                        query.sql, parameters=query.parameters, settings=settings
+                        query.sql,
+                        parameters=query.parameters,
+                        settings=settings,
+                        transport_settings=headers or None,
                     )
         except ClickHouseError as error:
             self._judge(error)
