@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
+.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,16 @@ setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable ingest --editable .
 	@touch $@
 
+# promtool and prometheus, from Debian's package, which is unpacked and not installed: no rights are needed. Where
+# apt cannot have it, the tests that need them say so and are left out.
+tools: .venv/tools/promtool ## promtool and prometheus, fetched once by apt
+.venv/tools/promtool:
+	@mkdir -p .venv/tools/deb
+	@if command -v promtool >/dev/null && command -v prometheus >/dev/null; then ln -sf "$$(command -v promtool)" "$$(command -v prometheus)" .venv/tools/; else \
+	  cd .venv/tools/deb && { apt-get download -q prometheus >apt.log 2>&1 || { apt-get update -q >>apt.log 2>&1 && apt-get download -q prometheus >>apt.log 2>&1; }; } \
+	  && dpkg-deb -x prometheus_*.deb . && mv usr/bin/promtool usr/bin/prometheus .. \
+	  || echo "activity: no promtool here (apt: $$(tail -1 apt.log 2>/dev/null)); the tests of metrics and alerts that need it are left out" >&2; fi
+
 jars: setup ## Apache Kafka's jars, fetched once by Maven
 	@$(BIN)/python -m activity_deploy.kafka.jars
 
@@ -29,11 +39,14 @@ jars: setup ## Apache Kafka's jars, fetched once by Maven
 test: jars ## unit, SQL on the real engine, integration on real Kafka
 	@$(MAKE) --no-print-directory -j2 test-integration test-others
 
-test-integration: jars
+test-integration: jars tools
 	$(BIN)/python -m pytest tests/integration
 
-test-others: jars
-	$(BIN)/python -m pytest --ignore=tests/integration
+test-others: jars tools
+	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts
+
+alerts: jars tools ## every alert: the real stack is broken in just that way, and promtool says what fires
+	$(BIN)/python -m pytest tests/alerts
 
 chaos: jars ## every fault, with SEEDS seeds, and each protection's control; AWAY=120: seconds away
 	$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(if $(AWAY),--away-s $(AWAY))
@@ -100,7 +113,9 @@ schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, Asyn
 	$(BIN)/python -m activity_schemas > schemas/activity-event.v1.schema.json
 	$(BIN)/python -m activity_api openapi > schemas/openapi.json
 	$(BIN)/python -m activity_consume asyncapi > schemas/asyncapi.json
+	$(BIN)/python -m activity_deploy.schema_snapshot > .venv/tables.json && mv .venv/tables.json schemas/activity_schemas/tables.json
 	$(BIN)/python -m activity_deploy.settings > docs/settings.md
+	$(BIN)/python -m activity_deploy.metrics > docs/metrics.md
 
 clean: ## remove the local pipeline's state (not the packages and jars)
 	rm -rf .state

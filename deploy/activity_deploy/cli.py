@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from activity_api.auth.tokens import READ
 from activity_deploy.dlq import commands as dlq
+from activity_deploy.doctor.commands import doctor
 from activity_deploy.errors import UserError
 from activity_deploy.generate import generate
 from activity_deploy.keys import commands as keys
@@ -53,8 +54,8 @@ def activity(
     context.obj = set[str]()
     # `run` makes a stack; all others mean one that is there.
     if context.invoked_subcommand != "run":
-        # `settings` is there to show what is wrong.
-        shown = (ValidationError,) if context.invoked_subcommand == "settings" else ()
+        # These are there to show what is wrong.
+        shown = (ValidationError,) if context.invoked_subcommand in ("settings", "doctor") else ()
         with contextlib.suppress(*shown):
             context.obj = use_local_stack(os.environ, Path.cwd())
 
@@ -86,11 +87,21 @@ def serve() -> None:
 
 
 @app.command()
-def migrate() -> None:
-    """Bring ClickHouse's tables to this release's form. Does nothing where they have it."""
+def migrate(
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be done; do nothing.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="1 where something is to be done, or has drifted.")
+    ] = False,
+) -> None:
+    """Bring ClickHouse's tables to this release's form. Does nothing where they have it.
+
+    The exit status is 1 where they differ from what the migrations make (drift), which is said.
+    """
     from activity_deploy.migrate import migrate_database  # noqa: PLC0415 - loads the client
 
-    raise typer.Exit(migrate_database())
+    raise typer.Exit(migrate_database(plan=plan, check=check))
 
 
 @app.command("token")
@@ -108,6 +119,7 @@ def print_token(
 
 
 app.command()(generate)
+app.command()(doctor)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topic.app, name="topic")
 app.add_typer(keys.app, name="keys")

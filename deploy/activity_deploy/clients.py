@@ -1,6 +1,5 @@
 """The commands' clients of ClickHouse and Kafka, as the environment says; away is one line."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
 from activity_kafka.dead_letters import dead_letter_producer
 from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
+from activity_telemetry.logs import silence
 
 # Until Kafka is said to be away, or to have no such topic.
 _PATIENCE_MS = 10_000
@@ -89,4 +89,4 @@ async def _kafka() -> AsyncIterator[dict[str, Any]]:
 
 def _be_quiet() -> None:
     """What the libraries log of an unreachable server, the UserError says."""
-    logging.disable()
+    silence()

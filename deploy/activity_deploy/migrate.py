@@ -2,13 +2,10 @@
 
 import argparse
 import asyncio
-import hashlib
-import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -19,18 +16,13 @@ from pydantic import ValidationError
 
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import first_line
+from activity_deploy.migration_files import Migration, MigrationError, read, statements
+from activity_deploy.migration_lock import MigrationLock
+from activity_deploy.migration_steps import IS_THERE, Steps
+from activity_schemas import tables
+from activity_schemas.tables import Tables
 
-DIRECTORY = Path(__file__).parent / "migrations"
-
-_FILE = re.compile(r"(\d{4})_(\w+)\.sql")
-_TOKEN = re.compile(
-    r"""(?P<comment> --[^\n]* | /\*.*?\*/ )
-      | (?P<quoted> '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*` )
-      | (?P<heredoc> \$(?P<tag>\w*)\$ .*? \$(?P=tag)\$ )
-      | (?P<end> ; )
-      | (?P<text> [^-/'"`$;]+ | . )""",
-    re.VERBOSE | re.DOTALL,
-)
+__all__ = ["Migration", "MigrationError", "migrate", "read", "statements"]
 
 # ReplacingMergeTree: two migrations at once may both write the same row.
 _TABLE = """
@@ -46,61 +38,6 @@ ORDER BY version
 """
 
 
-# DUPLICATE_COLUMN, ILLEGAL_COLUMN (add), TABLE_ALREADY_EXISTS, DATABASE_ALREADY_EXISTS: of two
-# started at once, the other one has been faster and will record it in a moment.
-_IS_THERE = (15, 44, 57, 82)
-
-
-class MigrationError(Exception):
-    """The migrations cannot be applied; the text says which and why, in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One file. `checksum` is the SHA-256 of its bytes, in hex."""
-
-    version: int
-    name: str
-    sql: str
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-    @property
-    def label(self) -> str:
-        return f"{self.version:04}_{self.name}"
-
-
-def statements(sql: str) -> Iterator[str]:
-    """The statements of a file; a `;` in a comment, a string or a heredoc ends none."""
-    part: list[str] = []
-    has_code = False
-    for token in _TOKEN.finditer(sql + ";"):
-        if token.lastgroup == "end":
-            if has_code:
-                yield "".join(part).strip()
-            part, has_code = [], False
-            continue
-        part.append(token[0])
-        has_code = has_code or (token.lastgroup != "comment" and not token[0].isspace())
-
-
-def read(directory: Path = DIRECTORY) -> list[Migration]:
-    """The migrations of a directory, in order. Raises MigrationError for a gap, a double number or
-    a name that is not NNNN_name.sql."""
-    found: list[Migration] = []
-    for path in sorted(directory.glob("*.sql")):
-        match = _FILE.fullmatch(path.name)
-        if match is None:
-            raise MigrationError(f"{path.name}: a migration is called NNNN_name.sql")
-        found.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8")))
-    for expected, migration in enumerate(found, start=1):
-        if migration.version != expected:
-            raise MigrationError(f"{migration.label}: number {expected:04} should come here")
-    return found
-
-
 async def migrate(
     client: AsyncClient,
     database: str,
@@ -109,10 +46,10 @@ async def migrate(
 ) -> list[str]:
     """Create `database` if it is missing and apply what it does not have; the labels applied.
 
-    `client` may be bound to any database. `patience`: seconds to wait for another process that
-    does the same. ClickHouse has no transactions: a file that fails half
-    way stays half applied and not recorded, so a file has one statement, or such as may run twice.
-    Raises MigrationError, and ClickHouseError where the engine is away.
+    `client` may be bound to any database. One process at a time: others wait until it is done or
+    dead. ClickHouse has no transactions, so each statement is recorded: a run that was cut off is
+    gone on with. `patience`: seconds to wait for a process of an older release, which takes no
+    lock. Raises MigrationError, and ClickHouseError where the engine is away.
     """
     wanted = read() if migrations is None else migrations
     await client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}")
@@ -120,22 +57,63 @@ async def migrate(
     await client.command(_TABLE, settings=inside)
     applied = await _applied(client, database)
     _check(wanted, applied, database)
-    return [
-        migration.label
-        for migration in wanted
-        if migration.version not in applied and await _apply(client, database, migration, patience)
-    ]
+    if all(migration.version in applied for migration in wanted):
+        return []
+    async with MigrationLock(client, database) as lock:
+        applied = await _applied(client, database)
+        steps = await Steps.of(client, database)
+        done = []
+        for migration in wanted:
+            lock.check()
+            if migration.version not in applied and await _apply(
+                client, database, migration, steps, patience
+            ):
+                done.append(migration.label)
+        return done
 
 
-async def _apply(client: AsyncClient, database: str, migration: Migration, patience: float) -> bool:
+async def pending(
+    client: AsyncClient, database: str, migrations: Sequence[Migration] | None = None
+) -> list[Migration]:
+    """What `migrate` would apply; changes nothing. Raises as `migrate` does."""
+    wanted = read() if migrations is None else migrations
+    there = await client.query(
+        "SELECT count() FROM system.tables WHERE database = {d:String} AND name = {t:String}",
+        {"d": database, "t": "schema_migrations"},
+    )
+    applied = await _applied(client, database) if there.result_rows[0][0] else {}
+    _check(wanted, applied, database)
+    return [migration for migration in wanted if migration.version not in applied]
+
+
+async def drift(client: AsyncClient, database: str) -> list[str]:
+    """How the tables differ from this release's, a line each. Raises ClickHouseError."""
+    inside = {"database": database}
+    rows = (await client.query(tables.DESCRIBE, settings=inside)).result_rows
+    version = (await client.query(tables.VERSION, settings=inside)).result_rows[0][0]
+    return tables.drift(tables.described(rows, database, version), sees_all=True)
+
+
+async def describe(client: AsyncClient, database: str) -> Tables:
+    """The tables of a database as they are. Raises ClickHouseError."""
+    inside = {"database": database}
+    rows = (await client.query(tables.DESCRIBE, settings=inside)).result_rows
+    return tables.described(rows, database, read()[-1].version)
+
+
+async def _apply(
+    client: AsyncClient, database: str, migration: Migration, steps: Steps, patience: float
+) -> bool:
     """False: another process has applied it meanwhile."""
     inside = {"database": database}
     try:
-        for statement in statements(migration.sql):
-            await client.command(statement, settings=inside)
+        for number, statement in enumerate(statements(migration.sql)):
+            async with steps.step(migration.version, number, statement) as todo:
+                if todo:
+                    await client.command(statement, settings=inside)
     except DatabaseError as error:
         text = f"{migration.label}: {first_line(error)}"
-        if error.code in _IS_THERE:
+        if error.code in IS_THERE:
             if await _by_another(client, database, migration, patience):
                 return False
             text += " It is not recorded as applied: drop what a run that was cut off has made"
@@ -184,7 +162,8 @@ async def _by_another(
     return True
 
 
-async def _run(settings: ClickHouseSettings) -> list[str]:
+@asynccontextmanager
+async def _connected(settings: ClickHouseSettings) -> AsyncIterator[AsyncClient]:
     url = urlsplit(settings.url)
     try:
         place = f"{url.hostname}:{url.port}" if url.port else url.hostname
@@ -206,33 +185,73 @@ async def _run(settings: ClickHouseSettings) -> list[str]:
             " start it or set ACTIVITY_CLICKHOUSE_URL"
         ) from error
     try:
-        return await migrate(client, settings.database)
+        yield client
     finally:
         await client.close()
 
 
-def migrate_database() -> int:
-    """Migrate the database of the settings, one line for each migration; the exit status."""
+async def _migrate(settings: ClickHouseSettings) -> int:
+    async with _connected(settings) as client:
+        applied = await migrate(client, settings.database)
+        different = await drift(client, settings.database)
+    for label in applied:
+        print(f"migrate: applied {label}")
+    if not applied and not different:
+        print(f"migrate: database {settings.database} is up to date")
+    return _say_drift(settings.database, different)
+
+
+async def _look(settings: ClickHouseSettings, *, plan: bool) -> int:
+    async with _connected(settings) as client:
+        waiting = await pending(client, settings.database)
+        known = len(read())
+        different = await drift(client, settings.database) if len(waiting) < known else []
+    for migration in waiting:
+        print(f"migrate: {'would apply' if plan else 'not applied:'} {migration.label}")
+        for statement in statements(migration.sql) if plan else ():
+            print(f"{statement};\n")
+    if waiting and different:
+        different = []  # of what is not applied nothing else can be said
+    status = _say_drift(settings.database, different)
+    if not waiting and not different:
+        print(f"migrate: database {settings.database} is up to date")
+    return 0 if plan else max(status, int(bool(waiting)))
+
+
+def _say_drift(database: str, different: list[str]) -> int:
+    for line in different:
+        print(f"migrate: drift in database {database}: {line}", file=sys.stderr)
+    if different:
+        print(
+            "migrate: the tables are not as this release's migrations make them; see"
+            " docs/runbook.md, ActivitySchemaDrift",
+            file=sys.stderr,
+        )
+    return int(bool(different))
+
+
+def migrate_database(*, plan: bool = False, check: bool = False) -> int:
+    """Migrate the database of the settings, one line for each migration; the exit status: 0, or 1
+    for an error or a drift. `plan`: show what would be done, and do nothing. `check`: 0 only where
+    there is nothing to be done, and nothing has drifted."""
     try:
         settings = ClickHouseSettings()
-        applied = asyncio.run(_run(settings))
+        work = _look(settings, plan=plan) if plan or check else _migrate(settings)
+        return asyncio.run(work)
     except (MigrationError, ClickHouseError) as error:
         print(f"migrate: {first_line(error)}", file=sys.stderr)
         return 1
-    for label in applied:
-        print(f"migrate: applied {label}")
-    if not applied:
-        print(f"migrate: database {settings.database} is up to date")
-    return 0
 
 
 def main() -> int:
     """`python -m activity_deploy.migrate`; the exit status. `--help` migrates nothing."""
-    argparse.ArgumentParser(
-        prog="python -m activity_deploy.migrate", description=__doc__
-    ).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m activity_deploy.migrate", description=__doc__)
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--plan", action="store_true", help="show what would be done; do nothing")
+    ways.add_argument("--check", action="store_true", help="1 where something is to be done")
+    asked = parser.parse_args()
     try:
-        return migrate_database()
+        return migrate_database(plan=asked.plan, check=asked.check)
     except ValidationError as error:
         words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
         print(f"migrate: {words}", file=sys.stderr)

@@ -22,6 +22,7 @@ from activity_deploy.local.settings import LocalSettings
 from activity_emit.settings import EmitSettings
 from activity_kafka import settings as shared
 from activity_spool.settings import SpoolSettings
+from activity_telemetry.settings import LogSettings, TraceSettings
 
 #: By the part that reads them. A class that two parts know stands where it is described best.
 PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
@@ -44,6 +45,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         api.CursorSettings,
         api.ApiKeySettings,
     ),
+    "Logs and traces": (LogSettings, TraceSettings),
     "Local stack": (LocalSettings,),
 }
 HIDDEN = "***"
@@ -173,11 +175,11 @@ def _hidden(name: str, field: FieldInfo, value: Any) -> Any:
     if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ())):
         return HIDDEN
     if name.endswith("url"):
-        return _without_secrets(str(value))
+        return without_secrets(str(value))
     return to_jsonable_python(sorted(value) if isinstance(value, frozenset) else value)
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """Also of what is no URL: anything before an @, and anything behind a question mark."""
     url = re.sub(r"^(\w+://)?.*@", rf"\1{HIDDEN}@", url, flags=re.DOTALL)
     return re.sub(r"\?.*", f"?{HIDDEN}", url, flags=re.DOTALL)

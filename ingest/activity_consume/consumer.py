@@ -72,22 +72,26 @@ class Service:
         self._clickhouse = clickhouse
         self._settings = settings
         self._stats = Stats()
-        self._probes = Probes(self._stats.health)
-        #: Of what is there only once Kafka is reached.
-        self._more_metrics: Callable[[], str] = lambda: ""
+        self._probes = Probes(self._stats.health, self._stats.state)
+        self._stats.state.topics = (kafka.topic, kafka.dead_letter_topic)
         self._not_ready = "starting"
         #: Why nothing goes on, '' if it does; the application's own once that is there.
         self._ready: Callable[[], str] = lambda: self._not_ready
 
-    async def run(self, listener: socket.socket) -> None:
-        """Until SIGTERM or SIGINT. Raises StopError when it must not go on."""
+    async def run(self, listener: socket.socket, metrics: socket.socket | None = None) -> None:
+        """Until SIGTERM or SIGINT. `metrics`: a socket that alone has the metrics. Raises StopError
+        when it must not go on."""
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn catches them first, and raises them once more when it has ended.
             signal.signal(number, lambda *_: None)
-        pages = pages_app(Pages(self._not_ready_because, self._metrics))
-        config = uvicorn.Config(pages, lifespan="off", log_level="warning", access_log=False)
+        port = metrics.getsockname()[1] if metrics else None
+        pages = pages_app(Pages(self._not_ready_because, self._metrics, port))
+        config = uvicorn.Config(
+            pages, lifespan="off", log_config=None, log_level="warning", access_log=False
+        )
         server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        sockets = [listener, metrics] if metrics else [listener]
+        serving = asyncio.create_task(server.serve(sockets=sockets))
         consuming = asyncio.create_task(self._consume(serving))
         try:
             await asyncio.wait((serving, consuming), return_when=asyncio.FIRST_COMPLETED)
@@ -102,8 +106,8 @@ class Service:
     def _not_ready_because(self) -> str:
         return self._ready()
 
-    def _metrics(self) -> str:
-        return self._stats.prometheus(ready=not self._ready()) + self._more_metrics()
+    def _metrics(self) -> bytes:
+        return self._stats.prometheus(ready=not self._ready())
 
     async def _consume(self, until: "asyncio.Task[None]") -> None:
         async with contextlib.AsyncExitStack() as stack:
@@ -111,6 +115,7 @@ class Service:
             client = await self._reach(Part.CLICKHOUSE, "ClickHouse", self._clients.clickhouse)
             stack.push_async_callback(client.close)
             _run(stack, self._probes.clickhouse(client, self._clickhouse.database))
+            _run(stack, self._probes.schema(client, self._clickhouse))
             if TransportSettings().transport == "kafka":
                 stopped = await self._from_kafka(client, stack)
             else:
@@ -190,8 +195,8 @@ class Service:
             assignment.settled,
             lambda: connected()[1],
             self._settings.least_retention_s,
+            state=self._stats.state,
         )
-        self._more_metrics = of_topics.prometheus
         guarding = topic.watch(assignment.stop)
         for work in (report.run(), assignment.watch(), guarding, of_topics.run()):
             _run(stack, work)
@@ -201,6 +206,7 @@ class Service:
     def _opener(self, client: AsyncClient, dead_letters: DeadLetterWriter) -> PartitionOpener:
         settings = self._settings
         memory = MemoryBudget(settings.buffer_max_bytes, settings.insert_max_concurrent)
+        self._stats.state.buffered = lambda: memory.used
         sink = self._components.sink(client)
         return PartitionOpener(sink, dead_letters, settings, self._stats, memory)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import socket
 import sys
 
@@ -11,9 +10,11 @@ from clickhouse_connect.driver import options
 
 from activity_consume.consumer import Components, Service
 from activity_consume.errors import StopError
-from activity_consume.logs import OneLine, Quiet
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
 from activity_kafka.settings import KafkaSettings
+from activity_telemetry.logs import configure_logging
+from activity_telemetry.settings import LogSettings, TraceSettings
+from activity_telemetry.traces import traces
 
 _GC_YOUNG = 50_000
 
@@ -25,11 +26,8 @@ def consume(components: Components | None = None) -> int:
     """
     settings = ConsumerSettings()
     service = Service(KafkaSettings(), ClickHouseSettings(), settings, components)
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    handler.addFilter(Quiet(own="activity_consume"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("activity_consume").setLevel(logging.INFO)
+    configure_logging(LogSettings(), own="activity_consume")
+    traces.start(TraceSettings(), "activity-consumer")
     # clickhouse_connect loads pandas, where there is one, at its first insert: in the middle of the
     # event loop, for seconds in which no heartbeat is sent.
     getattr(options, "pd", None)
@@ -39,15 +37,25 @@ def consume(components: Components | None = None) -> int:
     gc.set_threshold(_GC_YOUNG, 20, 100)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(service.run(listen(settings.host, settings.port)))
+            runner.run(service.run(*_sockets(settings)))
     except StopError as error:
         sys.stderr.write(f"consumer: {error}\n")
         return 1
+    finally:
+        traces.stop()
     return 0
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """The socket of the health pages. Raises StopError."""
+def _sockets(settings: ConsumerSettings) -> list[socket.socket]:
+    """Of the health pages; and of the metrics, where they have one. Raises StopError."""
+    sockets = [listen(settings.host, settings.port)]
+    if settings.metrics_port is not None:
+        sockets.append(listen(settings.host, settings.metrics_port, "METRICS_PORT"))
+    return sockets
+
+
+def listen(host: str, port: int, setting: str = "PORT") -> socket.socket:
+    """A socket that is bound; `setting`: what to change where it cannot be. Raises StopError."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -55,6 +63,6 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise StopError(
-            f"cannot listen on {host}:{port}: {error.strerror}; set ACTIVITY_CONSUMER_PORT"
+            f"cannot listen on {host}:{port}: {error.strerror}; set ACTIVITY_CONSUMER_{setting}"
         ) from error
     return listener

@@ -2,19 +2,24 @@
 else would find out."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.brokers.kafka_log import KafkaLog
 from activity_consume.errors import first_line
+from activity_consume.gauges import State
 from activity_consume.health import Health, Part
+from activity_consume.settings import ClickHouseSettings
 from activity_kafka.settings import KafkaSettings
+from activity_schemas import tables
 
 _EVERY_SECONDS = 2.0
 _PATIENCE_SECONDS = 5.0
+_SCHEMA_SECONDS = 60.0
 # What is written to. The engine says here whether the table is there, may be written to, and is
 # not read-only; nothing is written.
 _TABLES = {"events": "org_id", "dead_letters": "source_topic", "progress": "topic"}
@@ -23,8 +28,9 @@ _TABLES = {"events": "org_id", "dead_letters": "source_topic", "progress": "topi
 class Probes:
     """Each reports its part to Health."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: Health, state: State) -> None:
         self._health = health
+        self._state = state
 
     async def clickhouse(self, client: AsyncClient, database: str) -> None:
         """Until cancelled."""
@@ -35,6 +41,28 @@ class Probes:
                 await client.command(sql, settings={"async_insert": 0})
 
         await self._repeat(Part.CLICKHOUSE, f"ClickHouse (database {database})", probe)
+
+    async def schema(self, client: AsyncClient, settings: ClickHouseSettings) -> None:
+        """Whether the tables are those of this release; until cancelled."""
+        while True:
+            with contextlib.suppress(ClickHouseError):  # away, or this user may not look
+                rows = (await client.query(tables.DESCRIBE)).result_rows
+                version = 0
+                with contextlib.suppress(ClickHouseError):
+                    version = (await client.query(tables.VERSION)).result_rows[0][0]
+                found = tables.described(rows, settings.database, version)
+                self._tell_drift(tables.drift(found, sees_all=False), settings)
+            await asyncio.sleep(_SCHEMA_SECONDS)
+
+    def _tell_drift(self, drift: list[str], settings: ClickHouseSettings) -> None:
+        self._state.drift = len(drift)
+        if not drift:
+            self._health.recovered("schema")
+            return
+        text = f"schema drift in database {settings.database}: {'; '.join(drift)}"
+        blocks = settings.on_drift == "unready"
+        then = "`activity migrate --check` says the same; see docs/runbook.md"
+        self._health.failed("schema", "schema", text, then=then, blocks=blocks)
 
     async def kafka(self, log: KafkaLog, settings: KafkaSettings) -> None:
         """Until cancelled."""
@@ -51,7 +79,9 @@ class Probes:
                     self._health.recovered(("probe", part))
 
         async def coordinator() -> None:
-            await log.coordinator(settings.group_id)
+            node = await log.coordinator(settings.group_id)
+            with contextlib.suppress(GroupAuthorizationFailedError):  # then it stays unknown
+                self._state.group_members = await log.members(node, settings.group_id)
 
         group = f"Kafka: the coordinator of group {settings.group_id}"
         await asyncio.gather(

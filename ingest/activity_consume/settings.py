@@ -26,6 +26,9 @@ class ClickHouseSettings(FileSettings):
     """The user's password."""
     database: str = "activity"
     """The database of the tables."""
+    on_drift: Literal["unready", "say"] = "unready"
+    """Where the tables are not as this release's migrations make them, `/readyz` is 503, or stays
+    200. Logs and metrics say it in any case."""
 
     def login(self) -> dict[str, Any]:
         """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
@@ -46,6 +49,8 @@ class ConsumerSettings(BaseSettings):
     """Where the health pages and metrics are served."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8001
     """The port of the health pages and metrics; 0: any free one."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """By default `/metrics` is on the port above; set, it is on this one alone."""
 
     # A batch grows on while it waits for its turn: under load as large as the memory lets it.
     batch_max_rows: Count = 60_000

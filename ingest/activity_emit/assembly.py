@@ -45,7 +45,12 @@ def build_relay(
     if config.brokerless:
         sender = LocalSender(config.directory, config.producer_id)
     else:
-        sender = components.sender(config.kafka, config.current_security, config.client_options)
+        sender = components.sender(
+            config.kafka,
+            config.current_security,
+            config.client_options,
+            traceparent=config.emit.traceparent,
+        )
     builder = Builder(
         queue=queue,
         encoder=EventEncoder(config.emit, hook),

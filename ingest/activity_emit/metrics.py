@@ -1,6 +1,9 @@
 """What a publisher has done so far, as numbers and as Prometheus text."""
 
 from dataclasses import dataclass, fields
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
 
 from activity_emit.rules import IgnoredReason
 
@@ -37,6 +40,19 @@ class PublisherMetrics:
 Counts = PublisherMetrics
 
 _GAUGES = {"queued", "spooled"}
+_HELP = {
+    "accepted": "Events taken over from requests.",
+    "ignored": "Requests that are no event, for whatever reason.",
+    "published": "Events acknowledged by Kafka.",
+    "dropped": "Events lost because the queue was full; each is a gap in seq.",
+    "spool_full": "Events lost because the spool was at its cap; each is a gap in seq.",
+    "failed": "Events lost because they could not be built; each is a gap in seq.",
+    "left": "Events lost because they were in memory when the publisher had to stop.",
+    "spool_errors": "Flushes that the disk refused; their events went the way through memory.",
+    "queued": "Events that wait in memory.",
+    "spooled": "Bytes that wait in the spool.",
+    "principal_errors": "Events recorded without a principal, because `principal=` failed.",
+}
 _REASONS = {f"ignored_{reason}": reason for reason in IgnoredReason}
 
 
@@ -50,10 +66,28 @@ def prometheus(metrics: PublisherMetrics) -> str:
         unit = "bytes" if field.name == "spooled" else "events"
         name = f"activity_emit_{field.name}_{unit}" + ("" if gauge else "_total")
         lines += [
+            f"# HELP {name} {_HELP[field.name]}",
             f"# TYPE {name} {'gauge' if gauge else 'counter'}",
             f"{name} {getattr(metrics, field.name)}",
         ]
-    lines.append("# TYPE activity_emit_ignored_total counter")
+    lines += [
+        "# HELP activity_emit_ignored_total Requests that are no event, by why.",
+        "# TYPE activity_emit_ignored_total counter",
+    ]
     for name, reason in _REASONS.items():
         lines.append(f'activity_emit_ignored_total{{reason="{reason}"}} {getattr(metrics, name)}')
+    built = f'python="{python_version()}",version="{_release()}"'
+    lines += [
+        "# HELP activity_emit_build_info Always 1; labels tell the release and its Python.",
+        "# TYPE activity_emit_build_info gauge",
+        f"activity_emit_build_info{{{built}}} 1",
+    ]
     return "\n".join(lines) + "\n"
+
+
+@cache
+def _release() -> str:
+    try:
+        return version("activity-emit")
+    except PackageNotFoundError:  # copied, not installed
+        return "unknown"

@@ -37,6 +37,8 @@ class EmitSettings(BaseSettings):
     """Seconds for the last events, at shutdown."""
     compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
     """Kafka's codec; all but gzip need the package cramjam (`pip install aiokafka[lz4]`)."""
+    traceparent: bool = False
+    """Send W3C's `traceparent` as a Kafka header of each event that is of a trace."""
     websockets: bool = True
     """Whether a websocket connection is an event."""
     query_allow: frozenset[str] = frozenset()

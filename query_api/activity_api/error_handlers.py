@@ -21,7 +21,8 @@ def add_handlers(app: FastAPI) -> None:
         return error.response()
 
     @app.exception_handler(UnavailableError)
-    async def away(_: Request, error: UnavailableError) -> Response:
+    async def away(request: Request, error: UnavailableError) -> Response:
+        request.app.state.metrics.limited(error.details.get("limit", ""))
         return unavailable(error.reason, error.retry_after, error.details).response()
 
     @app.exception_handler(KeysUnavailableError)
@@ -29,7 +30,8 @@ def add_handlers(app: FastAPI) -> None:
         return unavailable("The token issuer's keys are out of reach", 5).response()
 
     @app.exception_handler(LimitExceededError)
-    async def limited(_: Request, error: LimitExceededError) -> Response:
+    async def limited(request: Request, error: LimitExceededError) -> Response:
+        request.app.state.metrics.limited(error.limit)
         at_once = " at the same time" if error.limit == "concurrent" else ""
         message = (
             f"Too many requests of this organisation{at_once}: try again in {error.retry_after} s"
@@ -38,7 +40,8 @@ def add_handlers(app: FastAPI) -> None:
         return ApiError(429, errors.RATE_LIMITED, message, details, error.headers).response()
 
     @app.exception_handler(TooLargeError)
-    async def too_large(_: Request, error: TooLargeError) -> Response:
+    async def too_large(request: Request, error: TooLargeError) -> Response:
+        request.app.state.metrics.limited(error.limit)
         # Not a 503: asking again would cost the same and end the same.
         message = "More would be read than one query may: narrow the time range or the filters"
         detail = {"type": "query_too_large", "loc": ["query"], "msg": message, "input": None}

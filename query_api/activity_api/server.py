@@ -1,12 +1,15 @@
 """`python -m activity_api serve`: uvicorn on a port of ours, until SIGTERM or Ctrl-C."""
 
+import os
 import signal
 import socket
 import sys
+import tempfile
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from activity_api.metrics import DIRECTORY
 from activity_api.settings import ServerSettings, Settings, SettingsError
 
 # With it the process is gone within 5 seconds of a SIGTERM, whatever its clients do.
@@ -18,7 +21,12 @@ def serve() -> int:
     """The exit status."""
     try:
         settings = Settings.from_environment().server
-        listener = _listen(settings)
+        listener = _listen(settings, settings.port)
+        sockets = [listener]
+        if settings.metrics_port is not None:
+            sockets.append(_listen(settings, settings.metrics_port, "METRICS_PORT"))
+            # The workers read it, too: 0 is by now the one that was free.
+            os.environ["ACTIVITY_API_METRICS_PORT"] = str(sockets[1].getsockname()[1])
     except SettingsError as error:
         sys.stderr.write(f"query_api: {error}\n")
         return 2
@@ -29,6 +37,7 @@ def serve() -> int:
         workers=settings.workers,
         loop="uvloop",
         http="httptools",
+        log_config=None,  # activity_telemetry.logs, in each worker
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -40,28 +49,35 @@ def serve() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     sys.stdout.write(f"query_api: listening on {address} (docs: {address}/docs)\n")
+    if len(sockets) > 1:
+        port = sockets[1].getsockname()[1]
+        sys.stdout.write(f"query_api: metrics on http://{_in_url(settings.host)}:{port}/metrics\n")
     sys.stdout.flush()
     if settings.workers > 1:
-        Multiprocess(config, [listener]).run()
+        with tempfile.TemporaryDirectory(prefix="activity-api-metrics-") as directory:
+            os.environ[DIRECTORY] = directory
+            Multiprocess(config, sockets).run()
         return 0
     server = uvicorn.Server(config)
-    server.run([listener])
+    server.run(sockets)
     return 0 if server.started else 1
 
 
-def _listen(settings: ServerSettings) -> socket.socket:
+def _listen(settings: ServerSettings, port: int, setting: str = "PORT") -> socket.socket:
+    """A socket that is bound; `setting`: what to change where it cannot be. Raises
+    SettingsError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((settings.host, port))
         # From here on clients wait instead of being refused, until a worker is up.
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error};"
-            " set ACTIVITY_API_HOST and ACTIVITY_API_PORT"
+            f"cannot listen on {settings.host}:{port}: {error.strerror or error};"
+            " set ACTIVITY_API_HOST and ACTIVITY_API_{setting}"
         ) from None
     return listener
 

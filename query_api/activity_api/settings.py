@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_api.token_settings import TokenSettings
 from activity_settings.files import FileSettings
+from activity_telemetry.settings import LogSettings, TraceSettings
 
 __all__ = [
     "ApiKeySettings",
@@ -49,6 +50,10 @@ class ServerSettings(BaseSettings):
     """The port; 0: any free one."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """By default `/metrics` is on the API's port, without a token; set, it is on this one alone."""
+    access_log: bool = True
+    """A line for each request: method, path, status, time; never its query."""
 
 
 class ClickHouseSettings(FileSettings):
@@ -69,6 +74,9 @@ class ClickHouseSettings(FileSettings):
     """The user's password."""
     database: str = "activity"
     """The database of the tables."""
+    on_drift: Literal["unready", "say"] = "unready"
+    """Where the tables are not as this release's migrations make them, `/readyz` is 503, or stays
+    200. Logs and metrics say it in any case."""
     connections: int = Field(default=16, ge=1)
     """Queries at the same time, per worker; more wait for their turn."""
     connections_per_org: int = Field(default=4, ge=1)
@@ -215,6 +223,8 @@ class Settings:
     tokens: TokenSettings
     cursor: CursorSettings
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
+    logs: LogSettings = field(default_factory=LogSettings)
+    traces: TraceSettings = field(default_factory=TraceSettings)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -228,6 +238,8 @@ class Settings:
             tokens=_read(TokenSettings),
             cursor=_read(CursorSettings),
             api_keys=_read(ApiKeySettings),
+            logs=_read(LogSettings),
+            traces=_read(TraceSettings),
         )
 
 

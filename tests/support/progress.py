@@ -5,6 +5,7 @@ from typing import Any
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from tests.support.consumer import Consumer
+from tests.support.metrics import samples
 
 
 async def now(clickhouse: AsyncClient) -> Any:
@@ -14,8 +15,8 @@ async def now(clickhouse: AsyncClient) -> Any:
 
 async def has(consumer: Consumer, topic: str, name: str, partition: int, value: int) -> bool:
     """A metric of a partition has this value."""
-    line = f'activity_consumer_{name}{{topic="{topic}",partition="{partition}"}} {value}\n'
-    return line in await consumer.page("/metrics", 200)
+    found = samples(await consumer.page("/metrics", 200), f"activity_consumer_{name}")
+    return found.get((("partition", str(partition)), ("topic", topic))) == value
 
 
 async def is_through(clickhouse: AsyncClient, topic: str, instant: Any) -> bool:

@@ -29,21 +29,21 @@ FORBIDDEN = [
         (package, ["activity_api", "activity_deploy", "tests"])
         for package in ("activity_emit", "activity_spool", "activity_kafka", "activity_consume")
     ),
-    (
-        "activity_settings",
-        ["activity_emit", "activity_spool", "activity_kafka", "activity_consume", "activity_api"],
+    *(
+        (package, ["activity_emit", "activity_spool", "activity_kafka", "activity_consume"])
+        for package in ("activity_settings", "activity_telemetry", "activity_api")
     ),
-    (
-        "activity_api",
-        ["activity_emit", "activity_spool", "activity_kafka", "activity_consume"],
-    ),
+    *((package, ["activity_api"]) for package in ("activity_settings", "activity_telemetry")),
     ("activity_api", ["activity_deploy", "tests"]),
     ("activity_deploy", ["tests"]),
     ("activity_consume", ["activity_emit"]),
     # A service that only emits installs none of these (ingest/pyproject.toml).
     (
         "activity_emit",
-        ["activity_consume", "faststream", "fastapi", "starlette", "clickhouse_connect", "orjson"],
+        [
+            *("activity_consume", "activity_telemetry", "faststream", "fastapi", "starlette"),
+            *("clickhouse_connect", "orjson"),
+        ],
     ),
 ]
 #: The rooms of a package, from the front door to the cellar: a line may import what stands below it
@@ -75,6 +75,7 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
     ],
     "activity_api": [
         ("activity_api", "activity_api.__main__", "activity_api.app"),
+        ("activity_api.observed",),
         ("activity_api.error_handlers", "activity_api.openapi"),
         ("activity_api.endpoints",),
         ("activity_api.auth",),
@@ -85,6 +86,7 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_api.server",
         ),
         (
+            "activity_api.metrics",
             "activity_api.queries",
             "activity_api.responses",
             "activity_api.settings",
@@ -109,8 +111,8 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_consume.settings",
             "activity_consume.record",
             "activity_consume.errors",
+            "activity_consume.gauges",
             "activity_consume.health",
-            "activity_consume.logs",
             "activity_consume.retry",
         ),
         ("activity_spool", "activity_kafka"),

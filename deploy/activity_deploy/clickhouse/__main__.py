@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from pydantic import ValidationError
 
 from activity_deploy.clickhouse.app import ClickHouseHTTP
 from activity_deploy.clickhouse.connections import VERSION
 from activity_deploy.clickhouse.data_directory import DataDirectory, DataDirectoryError
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.errors import first_line
+from activity_telemetry.logs import configure_logging
+from activity_telemetry.settings import LogSettings
 
 # Not a setting: chDB has no users and no row policies, and its `file()` reads what this process may
 # read, so whoever reaches this port owns the account it runs under.
@@ -41,6 +44,11 @@ def main() -> int:
     default_port = os.environ.get("ACTIVITY_CLICKHOUSE_PORT", "8123")
     parser.add_argument("--port", type=int, default=default_port, help="0: any free one")
     arguments = parser.parse_args()
+    try:
+        configure_logging(LogSettings(), own="activity_deploy")
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        return _fail(f"ACTIVITY_LOG_{str(wrong['loc'][0]).upper()}: {wrong['msg']}")
     # The port first: a second start with the same arguments should name what is in its way.
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -66,6 +74,7 @@ def _serve(engine: Engine, listener: socket.socket) -> int:
         http="httptools",
         lifespan="off",
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         backlog=4096,

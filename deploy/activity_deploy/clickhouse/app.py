@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -10,9 +11,11 @@ import orjson
 from activity_deploy.clickhouse import compression, request
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.clickhouse.errors import EngineError
+from activity_deploy.clickhouse.metrics import EngineMetrics
 from activity_deploy.clickhouse.request import QueryRequest
 from activity_deploy.clickhouse.run import Answer, Run
 from activity_deploy.clickhouse.sessions import Sessions
+from activity_telemetry.exposition import CONTENT_TYPE
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,13 +43,15 @@ _TEXT = "text/plain; charset=UTF-8"
 
 
 class ClickHouseHTTP:
-    """`GET` and `POST /` run a statement; `/ping` and `/replicas_status` say `Ok.`
+    """`GET` and `POST /` run a statement; `/ping` and `/replicas_status` say `Ok.`;
+    `/metrics` is for Prometheus.
 
     User names and passwords are accepted and not checked: chDB has no users.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._metrics = EngineMetrics()
         self._sessions = Sessions(engine)
         self._threads = ThreadPoolExecutor(_MOST_QUERIES, thread_name_prefix="query")
         self._common = [
@@ -59,6 +64,9 @@ class ClickHouseHTTP:
             return
         if scope["path"] in ("/ping", "/replicas_status"):
             await self._reply(send, 200, b"Ok.\n", [(b"content-type", _TEXT.encode())])
+        elif scope["path"] == "/metrics":
+            headers = [(b"content-type", CONTENT_TYPE.encode())]
+            await self._reply(send, 200, self._metrics.page(), headers)
         elif scope["path"] != "/":
             text = f"There is no handle {scope['path']}\nUse / for queries, /ping for a check.\n"
             await self._reply(send, 404, text.encode(), [(b"content-type", _TEXT.encode())])
@@ -77,12 +85,13 @@ class ClickHouseHTTP:
         if scope["method"] == "GET" and b"query=" not in scope["query_string"]:
             await self._reply(send, 200, b"Ok.\n", [(b"content-type", _TEXT.encode())])
             return
-        query_id = ""
+        query_id, began, outcome = "", perf_counter(), "error"
         try:
             asked = request.read(scope["method"], scope["query_string"], names, body)
             query_id = asked.query_id
             del body
             answer = await self._run(asked, receive)
+            outcome = "cancelled" if answer is None else "ok"
         except EngineError as error:
             headers = [
                 (b"content-type", _TEXT.encode()),
@@ -93,6 +102,8 @@ class ClickHouseHTTP:
                 send, error.status, error.message.encode("utf-8", "replace") + b"\n", headers
             )
             return
+        finally:
+            self._metrics.ran(outcome, perf_counter() - began)
         if answer is not None:
             await self._answer(send, asked, answer)
 

@@ -9,12 +9,15 @@ from activity_api.settings import TokenSettings
 from activity_deploy.demo.app import create_app
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.settings import explain
+from activity_telemetry.logs import configure_logging
+from activity_telemetry.settings import LogSettings
 
 
 def main() -> int:
     """Serve; the exit status."""
     try:
         tokens = TokenSettings()
+        configure_logging(LogSettings(), own="activity_deploy")
     except ValidationError as error:
         print(f"demo: {explain(error)[0]}", file=sys.stderr)
         return 1
@@ -23,6 +26,7 @@ def main() -> int:
         host="127.0.0.1",
         port=LocalSettings().demo_port,
         access_log=False,
+        log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=2,
     )

@@ -1,6 +1,6 @@
 """The FastAPI application, and the one line that has it observed."""
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response
 
 from activity_api.settings import TokenSettings
 from activity_deploy.demo.auth import authenticate
@@ -8,7 +8,8 @@ from activity_deploy.demo.errors import add_error_handlers
 from activity_deploy.demo.platform import Platform
 from activity_deploy.demo.runs import add_runs
 from activity_deploy.demo.things import add_things
-from activity_emit import ActivityMiddleware, Publisher
+from activity_emit import ActivityMiddleware, Publisher, prometheus
+from activity_telemetry.exposition import CONTENT_TYPE
 
 
 def create_app(tokens: TokenSettings, publisher: Publisher | None = None) -> FastAPI:
@@ -24,6 +25,10 @@ def create_app(tokens: TokenSettings, publisher: Publisher | None = None) -> Fas
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(prometheus(), headers={"Content-Type": CONTENT_TYPE})
 
     app.add_middleware(ActivityMiddleware, publisher=publisher)
     return app

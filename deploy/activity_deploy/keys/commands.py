@@ -1,7 +1,6 @@
 """`activity keys`: API keys for services and scripts, for people."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from activity_api.auth.claims import Id, Name, Word
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError
 from activity_deploy.keys.repository import KeyRecord, KeyRepository, UnknownKeyError
+from activity_telemetry.logs import silence
 
 app = typer.Typer(no_args_is_help=True, help="API keys: for services and scripts, beside tokens.")
 
@@ -113,8 +113,7 @@ def _checked(kind: Any, option: str, value: str) -> str:
 
 
 def _run(command: Callable[[KeyRepository], Awaitable[None]]) -> None:
-    # What the libraries log of an unreachable server, the UserError says.
-    logging.disable()
+    silence()
     asyncio.run(_with_repository(command))
 
 

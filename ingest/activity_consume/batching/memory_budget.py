@@ -19,6 +19,11 @@ class MemoryBudget:
         self.turns = asyncio.Semaphore(turns)
 
     @property
+    def used(self) -> int:
+        """Bytes that wait."""
+        return self._used
+
+    @property
     def is_full(self) -> bool:
         """Nothing more should be taken."""
         return self._used > self._limit

@@ -1,7 +1,7 @@
 """Events on their way into the table: one by one, or many that are written as they came."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -9,6 +9,7 @@ import zstandard
 
 from activity_consume.record import Headers, Record
 from activity_consume.validation.validate import ValidEvent
+from activity_kafka.headers import TRACEPARENT_HEADER
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -100,6 +101,15 @@ class _Id(msgspec.Struct, gc=False):
 
 
 _read_id = msgspec.json.Decoder(_Id).decode
+
+
+def traceparents(rows: Iterable[Row | PackedRows]) -> Iterator[bytes]:
+    """The headers of that name, of all rows."""
+    for one in rows:
+        for headers in one.headers if isinstance(one, PackedRows) else (one.headers,):
+            for name, content in headers:
+                if name == TRACEPARENT_HEADER and content:
+                    yield content
 
 
 def without(rows: Iterable[Row | PackedRows], offsets: set[int]) -> list[Row | PackedRows]:

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     UnknownError,
     for_code,
 )
+from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
@@ -63,6 +64,10 @@ class KafkaLog:
             raise KafkaConnectionError("no broker answers")
         return [one for one in topics if not self._client.cluster.partitions_for_topic(one)]
 
+    def partitions(self, topic: str) -> list[int]:
+        """Of a topic that was looked up, as the brokers told then."""
+        return sorted(self._client.cluster.partitions_for_topic(topic) or ())
+
     async def coordinator(self, group_id: str) -> int:
         """The node that is the group's coordinator. Asks the brokers, one after the other."""
         failed: KafkaError = KafkaConnectionError("no broker is known")
@@ -75,6 +80,13 @@ class KafkaLog:
             except KafkaError as error:
                 failed = error
         raise failed
+
+    async def members(self, coordinator: int, group_id: str) -> int:
+        """How many members a group has, as its coordinator knows."""
+        answer = await self._client.send(coordinator, DescribeGroupsRequest([group_id]))
+        [(code, _, _, _, _, members, *_)] = answer.groups
+        _raise(code, f"group {group_id}")
+        return len(members)
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset that each partition's next message will get, whether what stands before it

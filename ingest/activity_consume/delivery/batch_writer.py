@@ -2,11 +2,19 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from activity_consume.batching.accumulator import BatchAccumulator
 from activity_consume.batching.batch import Batch
-from activity_consume.batching.rows import PackedRows, Row, halves, one_by_one, without
+from activity_consume.batching.rows import (
+    PackedRows,
+    Row,
+    halves,
+    one_by_one,
+    traceparents,
+    without,
+)
 from activity_consume.dead_letter.model import DeadLetter
 from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.lease import Lease
@@ -14,8 +22,10 @@ from activity_consume.delivery.lease_keeper import LeaseKeeper
 from activity_consume.delivery.patience import LONGEST_PAUSE_S, Patience
 from activity_consume.errors import InsertError, InsertFailure, StopError
 from activity_consume.metrics import Stats
+from activity_consume.record import TopicPartition
 from activity_consume.retry import FIRST_PAUSE_S
 from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_telemetry.traces import traces
 
 # Of the rows that the engine left out, so many are tried alone: for its words, and to be sure.
 _ALONE = 10
@@ -79,7 +89,7 @@ class BatchWriter:
         while rows:
             lease = await self._lease.valid()
             try:
-                await self._sink.insert(self._partition, batch.base_offset, lease.until_ms, rows)
+                await self._timed(self._sink.insert, batch, lease, rows)
                 break
             except InsertError as error:
                 rows = await self._not_confirmed(batch, rows, lease, error)
@@ -88,13 +98,40 @@ class BatchWriter:
                     return
         self._stats.recovered(self._partition)
 
+    async def _timed(
+        self,
+        insert: Callable[[TopicPartition, int, int, Sequence[Row | PackedRows]], Awaitable[None]],
+        batch: Batch,
+        lease: Lease,
+        rows: Sequence[Row | PackedRows],
+    ) -> None:
+        """One insert, whose time is told. Raises InsertError."""
+        began, failure = time.monotonic(), None
+        facts: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.destination.name": self._partition.topic,
+            "messaging.destination.partition.id": str(self._partition.partition),
+            "messaging.batch.message_count": sum(map(_count, rows)) if traces.is_on else 0,
+        }
+        parents = traceparents(rows) if traces.is_on else ()
+        try:
+            with traces.of_batch("insert", parents, facts):
+                await insert(self._partition, batch.base_offset, lease.until_ms, rows)
+        except InsertError as error:
+            failure = error.failure
+            raise
+        finally:
+            self._stats.inserted(time.monotonic() - began, failure)
+
     async def _not_confirmed(
         self, batch: Batch, rows: Sequence[Row | PackedRows], lease: Lease, error: InsertError
     ) -> list[Row | PackedRows]:
         """Those that are not in the table, once no insert of them is on the way any more."""
         self._in_trouble()
         self.in_doubt = error.failure is InsertFailure.UNKNOWN
-        if error.failure is not InsertFailure.REJECTED:
+        if error.failure is InsertFailure.REJECTED:
+            self._stats.retried(error)
+        else:
             self._stats.failed(self._partition, "insert not confirmed, asking what is there", error)
             await asyncio.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
@@ -130,9 +167,7 @@ class BatchWriter:
             return
         lease = await self._lease.valid()
         try:
-            await self._sink.insert_parsable(
-                self._partition, batch.base_offset, lease.until_ms, rows
-            )
+            await self._timed(self._sink.insert_parsable, batch, lease, rows)
         except InsertError as error:
             missing = await self._not_confirmed(batch, rows, lease, error)
             if error.failure is InsertFailure.REJECTED:
@@ -175,6 +210,10 @@ class BatchWriter:
         for row in rows:
             letters += self._accumulator.refused(batch, row, why)
         await self._patience.wait_for("dead letters", lambda: self._dead_letters.write(letters))
+
+
+def _count(row: Row | PackedRows) -> int:
+    return len(row) if isinstance(row, PackedRows) else 1
 
 
 def _offsets(rows: Sequence[Row]) -> list[int]:

@@ -84,5 +84,8 @@ class PartitionOpener:
                 is_unchanged=admission.is_unchanged,
             )
 
+        self.stats.held(partition)
         patience = Patience(partition, self.stats)
-        return await patience.wait_for("cannot take over yet", attempt, _LONGEST_PAUSE_S)
+        writer = await patience.wait_for("cannot take over yet", attempt, _LONGEST_PAUSE_S)
+        self.stats.state.settled_offset[partition] = writer.settled
+        return writer

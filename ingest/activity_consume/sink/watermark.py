@@ -107,6 +107,7 @@ class WatermarkReporter:
         self._marks.set(ends, at_ms, count)
         rows = []
         for partition, mark in self._marks.passed(self._settled()):
+            self._stats.complete(partition, mark.at_ms, at_ms)
             through = datetime.fromtimestamp(mark.at_ms / 1000, UTC)
             rows.append((labels[partition], partition.partition, mark.partitions, through))
         if rows:

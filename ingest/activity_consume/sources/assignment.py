@@ -183,13 +183,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for partition in held:
-            self._stats.recovered(partition)
+            self._stats.released(partition)
             self._unreadables.forget(partition)
         self._opener.memory.empty()
 
     def _forget(self, partition: TopicPartition) -> None:
         held = self._held.pop(partition, None)
-        self._stats.recovered(partition)
+        self._stats.released(partition)
         self._unreadables.forget(partition)
         if held and held.writer:
             self._opener.memory.give_back(held.writer.accumulator.size)

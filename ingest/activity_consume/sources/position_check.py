@@ -122,6 +122,6 @@ class PositionCheck:
                     then="Kafka's kafka-transactions.sh finds its producer and can abort it",
                     blocks=False,
                 )
-        for partition in self._stats.open_transaction.keys() - waiting.keys():
+        for partition in self._stats.state.open_transaction.keys() - waiting.keys():
             self._stats.health.recovered(("transaction", partition))
-        self._stats.open_transaction = waiting
+        self._stats.state.open_transaction = waiting

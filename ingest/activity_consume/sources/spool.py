@@ -89,6 +89,7 @@ class Spools:
             raise StopError(str(error)) from error
         finally:
             self._writers.pop(path.stem, None)
+            self._opener.stats.released(file.partition)
             file.close()
 
     async def _read(

@@ -18,6 +18,7 @@ from activity_consume.settings import ConsumerSettings
 from activity_consume.sources.group_consumer import Broker, Hooks
 from activity_kafka.settings import KafkaSettings
 from activity_schemas.event import ActivityEvent
+from activity_telemetry.exposition import CONTENT_TYPE
 
 Isolation = Literal["read_committed", "read_uncommitted"]
 Records = tuple[ConsumerRecord, ...]
@@ -34,10 +35,12 @@ _MOST_RECORDS = 1500
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """What the health pages ask. `ready` gives '' or the reason why not."""
+    """What the health pages ask. `ready` gives '' or the reason why not; `metrics_port`: the one
+    port that has the metrics, None for any."""
 
     ready: Callable[[], str]
-    metrics: Callable[[], str]
+    metrics: Callable[[], bytes]
+    metrics_port: int | None = None
 
 
 def build(
@@ -119,7 +122,9 @@ def pages_app(pages: Pages) -> AsgiFastStream:
 
     @get
     async def metrics(scope: Scope) -> AsgiResponse:
-        return _text(200, pages.metrics())
+        if pages.metrics_port not in (None, (scope.get("server") or ("", None))[1]):
+            return _text(404, "the metrics are on another port: ACTIVITY_CONSUMER_METRICS_PORT")
+        return AsgiResponse(pages.metrics(), 200, headers={"content-type": CONTENT_TYPE})
 
     routes = [("/healthz", healthz), ("/readyz", readyz), ("/metrics", metrics)]
     return AsgiFastStream(logger=None, asgi_routes=routes)

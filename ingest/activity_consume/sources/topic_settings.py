@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, for_code
 
 from activity_consume.delivery.offsets import KafkaOffsetStore, LogBounds
 from activity_consume.errors import first_line
+from activity_consume.gauges import State
 from activity_consume.record import TopicPartition
 
 log = logging.getLogger(__name__)
@@ -127,8 +128,10 @@ class TopicSettingsWatch:
         settled: Callable[[], Mapping[TopicPartition, int]],
         offset_store: Callable[[], KafkaOffsetStore],
         least_retention_s: float,
+        *,
+        state: State,
     ) -> None:
-        """`topics`: of events, of dead letters."""
+        """`topics`: of events, of dead letters. `state`: is told what was found."""
         self._admin = admin
         self._topic, self._dead_letters = topics
         self._settled = settled
@@ -136,6 +139,8 @@ class TopicSettingsWatch:
         self._least_retention_s = least_retention_s
         self._found: dict[tuple[str, str], Concern] = {}
         self._forbidden: set[str] = set()
+        self._state = state
+        state.topics = topics
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -145,14 +150,6 @@ class TopicSettingsWatch:
             except KafkaError as error:
                 log.debug("cannot look at the topics' configuration: %s", first_line(error))
             await asyncio.sleep(_EVERY_SECONDS)
-
-    def prometheus(self) -> str:
-        """Prometheus' text format: 1 for each concern there is."""
-        name = "activity_consumer_topic_concern"
-        lines = [
-            f'{name}{{topic="{topic}",kind="{kind}"}} 1' for topic, kind in sorted(self._found)
-        ]
-        return "\n".join([f"# TYPE {name} gauge", *lines]) + "\n"
 
     async def _look(self) -> list[Concern]:
         events = await self._configuration(self._topic)
@@ -201,6 +198,7 @@ class TopicSettingsWatch:
         for topic, kind in self._found.keys() - found.keys():
             log.info("topic %s: %s is over", topic, kind)
         self._found = found
+        self._state.concerns = frozenset(found)
 
 
 # TOPIC_, CLUSTER_AUTHORIZATION_FAILED

@@ -74,7 +74,7 @@ class Unreadables:
     def forget(self, partition: TopicPartition) -> None:
         """It is no longer ours."""
         if self._standing.pop(partition, None):
-            self._stats.unreadable.pop(partition, None)
+            self._stats.state.unreadable.pop(partition, None)
             self._stats.health.recovered(("unreadable", partition))
 
     def rewind(self) -> None:
@@ -171,7 +171,7 @@ class Unreadables:
 
     def _stand(self, partition: TopicPartition, found: Unreadable) -> None:
         self._standing[partition] = _Standing(found)
-        self._stats.unreadable[partition] = found.offset
+        self._stats.state.unreadable[partition] = found.offset
         rest = f" to {found.end - 1}" if found.end - found.offset > 1 else ""
         self._stats.health.failed(
             ("unreadable", partition),

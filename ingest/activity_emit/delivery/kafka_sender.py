@@ -10,8 +10,9 @@ from activity_emit.delivery.outbox import Batch
 from activity_emit.errors import NotConnectedError
 from activity_emit.event.cache import BytesCache
 from activity_emit.event.encode import ProducerRecord
+from activity_emit.event.trace import traceparent
 from activity_emit.reasons import reason
-from activity_kafka.headers import RESENT_HEADER
+from activity_kafka.headers import RESENT_HEADER, TRACEPARENT_HEADER
 from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
 # aiokafka is imported with the first connection: where it cannot be the events wait in the spool,
@@ -50,7 +51,11 @@ class KafkaSender:
         settings: KafkaSettings,
         security: Callable[[], KafkaSecuritySettings],
         client_options: Mapping[str, Any],
+        *,
+        traceparent: bool = False,
     ) -> None:
+        """`traceparent`: each message of a request with a trace has W3C's header of that name."""
+        self._traceparent = traceparent
         self._settings = settings
         self._security = security
         self._options = client_options
@@ -88,7 +93,7 @@ class KafkaSender:
         topic = self._settings.topic
         batch = producer.create_batch()
         for record, resent in records:
-            headers = _RESENT if resent else []
+            headers = [*(_RESENT if resent else ()), *self._trace_headers(record.value)]
             fields = {"timestamp": None, "key": record.key, "value": record.value}
             if batch.append(**fields, headers=headers) is None:  # full
                 await (await producer.send_batch(batch, topic, partition=partition))
@@ -96,6 +101,10 @@ class KafkaSender:
                 batch.append(**fields, headers=headers)
         batch.close()
         await (await producer.send_batch(batch, topic, partition=partition))
+
+    def _trace_headers(self, value: bytes) -> list[tuple[str, bytes]]:
+        found = traceparent(value) if self._traceparent else None
+        return [(TRACEPARENT_HEADER, found)] if found else []
 
     async def _connected(self) -> "AIOKafkaProducer":
         if self._producer is None:

@@ -3,6 +3,7 @@
 https://www.w3.org/TR/trace-context/#traceparent-header
 """
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,19 @@ def trace_id(traceparents: Sequence[bytes]) -> str | None:
     if match is None or (match["version"] == b"00" and match["rest"] is not None):
         return None
     return match["trace_id"].decode("ascii")
+
+
+def traceparent(value: bytes) -> bytes | None:
+    """The header for an event as it is sent (JSON): its trace and span; where only the trace is
+    known, the event itself, by its id, stands for the span. None for an event of no trace."""
+    try:
+        event = json.loads(value)
+        trace, metadata = event["trace_id"], event.get("metadata") or {}
+        span = metadata.get(SPAN_ID) or event["id"].replace("-", "")[16:]
+        header = f"00-{trace}-{span}-01".encode("ascii")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return header if trace_id((header,)) else None
 
 
 def current_span() -> tuple[bytes, str] | None:

@@ -15,6 +15,11 @@ class CircuitBreaker:
         self._clock = clock
         self._open_until: float | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """The engine did not answer when it was last asked."""
+        return self._open_until is not None
+
     def may_try(self) -> bool:
         """Whether a request may go to the engine. While open, a True is one request's alone."""
         if self._open_until is None:

@@ -10,9 +10,12 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingErr
 
 from activity_api.clickhouse.circuit_breaker import CircuitBreaker
 from activity_api.clickhouse.fair_share import FairShare
+from activity_api.clickhouse.observed_queries import count_reads, timed
 from activity_api.clickhouse.query_slots import QuerySlots
+from activity_api.metrics import ApiMetrics
 from activity_api.queries.query import Query
 from activity_api.settings import ClickHouseSettings, QuerySettings
+from activity_telemetry.traces import traces
 
 _RETRY_SECONDS = 1
 # Together with `ping_after_s` under a second: that long a dead engine may keep a client waiting.
@@ -62,7 +65,9 @@ class ClickHouseClient:
         settings: ClickHouseSettings,
         limits: QuerySettings,
         clock: Callable[[], float] = monotonic,
+        metrics: ApiMetrics | None = None,
     ) -> None:
+        self._metrics = metrics or ApiMetrics()
         self._settings = settings
         self._limits = limits
         self._clock = clock
@@ -100,6 +105,7 @@ class ClickHouseClient:
         finally:
             # Cancelling closes the connection, and that cancels the query.
             task.cancel()
+            self._metrics.circuit(self._circuit_breaker.is_open)
 
     async def insert(self, table: str, rows: bytes) -> None:
         """Write rows in JSONEachRow. Raises UnavailableError, ClickHouseError."""
@@ -121,9 +127,13 @@ class ClickHouseClient:
             org_id = str(query.parameters.get("org_id", ""))
             async with self._slots.take(org_id):
                 settings = _OVER_ITS_SHARE if self._fair_share.is_over(org_id) else None
-                answer: bytes = await client.raw_query(
-                    query.sql, parameters=query.parameters, settings=settings
-                )
+                with timed(self._metrics, self._clock), traces.of_query() as headers:
+                    answer: bytes = await client.raw_query(
+                        query.sql,
+                        parameters=query.parameters,
+                        settings=settings,
+                        transport_settings=headers or None,
+                    )
         except ClickHouseError as error:
             self._judge(error)
             raise
@@ -157,6 +167,7 @@ class ClickHouseClient:
             autogenerate_session_id=False,
             autogenerate_query_id=False,
         )
+        count_reads(self._client, self._metrics)
         return self._client
 
     async def _watch(self, task: "asyncio.Task[bytes]", disconnected: Disconnected | None) -> None:

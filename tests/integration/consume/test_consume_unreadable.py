@@ -25,6 +25,7 @@ from tests.support.consumer import (
     produce_raw,
     rows_arrive,
 )
+from tests.support.metrics import value
 from tests.support.wait import on_this_machine, wait_until
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
@@ -53,7 +54,9 @@ async def test_a_header_name_that_is_not_utf8_stops_its_partition_and_loses_noth
         await rows_arrive(clickhouse, 53)
         assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in before + beside)
         metrics = await consumer.page("/metrics", 200)
-        assert f'activity_consumer_unreadable{{topic="{topic}",partition="2"}} 50' in metrics
+        where = {"topic": topic, "partition": "2"}
+        assert value(metrics, "activity_consumer_unreadable", **where) == 50
+        assert value(metrics, "activity_consumer_unreadable_partitions") == 1
         assert "activity_consumer_ready 0" in metrics
 
         [line] = [one for one in consumer.process.output() if "stands still" in one]

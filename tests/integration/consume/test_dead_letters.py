@@ -132,7 +132,7 @@ async def test_around_the_value(
 async def _settled(consumer: Any, offset: int) -> bool:
     """Of partition 0, as the consumer's metrics tell."""
     lines = (await consumer.page("/metrics", 200)).splitlines()
-    return any("settled_offset" in line and line.endswith(f" {offset}") for line in lines)
+    return any("settled_offset" in line and line.endswith(f" {offset}.0") for line in lines)
 
 
 async def _letters(clickhouse: AsyncClient) -> list[StoredDeadLetter]:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from activity_consume.health import Health, Part
-from activity_consume.logs import OneLine, Quiet
+from activity_telemetry.logs import OneLine, Quiet
 
 
 class Clock:

@@ -1,0 +1,1 @@
+"""What every program of the pipeline tells of itself: metrics, logs, traces."""
