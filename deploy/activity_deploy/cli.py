@@ -80,7 +80,7 @@ def consume() -> None:
 @app.command()
 def serve() -> None:
     """Run the read API, until SIGTERM or Ctrl-C."""
-    from activity_api.server import serve as run_api  # noqa: PLC0415 - loads FastAPI
+    from activity_deploy.reading.app import serve as run_api  # noqa: PLC0415 - loads FastAPI
 
     raise typer.Exit(run_api())
 
