@@ -24,7 +24,6 @@ def consume(components: Components | None = None) -> int:
     Raises pydantic's ValidationError for wrong settings.
     """
     settings = ConsumerSettings()
-    service = Service(KafkaSettings(), ClickHouseSettings(), settings, components)
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
     handler.addFilter(Quiet(own="activity_consume"))
@@ -38,6 +37,7 @@ def consume(components: Components | None = None) -> int:
     gc.freeze()
     gc.set_threshold(_GC_YOUNG, 20, 100)
     try:
+        service = Service(KafkaSettings(), ClickHouseSettings(), settings, components)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(service.run(listen(settings.host, settings.port)))
     except StopError as error:
