@@ -86,11 +86,23 @@ def serve() -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    roles: Annotated[
+        bool, typer.Option("--roles", help="Then make the roles, too (docs/clickhouse-roles.md).")
+    ] = False,
+    analysts_of: Annotated[
+        list[str] | None,
+        typer.Option(help="With --roles: a role that sees this org alone; may be repeated."),
+    ] = None,
+) -> None:
     """Bring ClickHouse's tables to this release's form. Does nothing where they have it."""
-    from activity_deploy.migrate import migrate_database  # noqa: PLC0415 - loads the client
+    from activity_deploy.clickhouse_roles import make  # noqa: PLC0415 - loads the client
+    from activity_deploy.migrate import migrate_database  # noqa: PLC0415
 
-    raise typer.Exit(migrate_database())
+    status = migrate_database()
+    if status == 0 and (roles or analysts_of):
+        make(analysts_of or [])
+    raise typer.Exit(status)
 
 
 @app.command("token")
