@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite
+.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench-refusals: setup ## what refused messages cost the good ones beside them
 
 bench-query: vegeta ## our read API against the engine itself and a tutorial's API
 	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))
+
+bench-reading: setup ## what it costs a read to be recorded, in CPU time
+	@$(BIN)/python -m tests.bench.reading $(if $(ROUNDS),--rounds $(ROUNDS))
 
 AWAY_S ?= 30
 bench-emit: jars ## what the middleware costs, under wrk; AWAY_S=600: the broker away for 10 minutes

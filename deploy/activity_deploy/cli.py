@@ -81,7 +81,7 @@ def consume() -> None:
 @app.command()
 def serve() -> None:
     """Run the read API, until SIGTERM or Ctrl-C."""
-    from activity_api.server import serve as run_api  # noqa: PLC0415 - loads FastAPI
+    from activity_deploy.reading.app import serve as run_api  # noqa: PLC0415 - loads FastAPI
 
     raise typer.Exit(run_api())
 
@@ -94,14 +94,25 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="1 where something is to be done, or has drifted.")
     ] = False,
+    roles: Annotated[
+        bool, typer.Option("--roles", help="Then make the roles, too (docs/clickhouse-roles.md).")
+    ] = False,
+    analysts_of: Annotated[
+        list[str] | None,
+        typer.Option(help="With --roles: a role that sees this org alone; may be repeated."),
+    ] = None,
 ) -> None:
     """Bring ClickHouse's tables to this release's form. Does nothing where they have it.
 
     The exit status is 1 where they differ from what the migrations make (drift), which is said.
     """
-    from activity_deploy.migrate import migrate_database  # noqa: PLC0415 - loads the client
+    from activity_deploy.clickhouse_roles import make  # noqa: PLC0415 - loads the client
+    from activity_deploy.migrate import migrate_database  # noqa: PLC0415
 
-    raise typer.Exit(migrate_database(plan=plan, check=check))
+    status = migrate_database(plan=plan, check=check)
+    if status == 0 and (roles or analysts_of) and not (plan or check):
+        make(analysts_of or [])
+    raise typer.Exit(status)
 
 
 @app.command("token")

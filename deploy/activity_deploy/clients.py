@@ -11,7 +11,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from pydantic import ValidationError
 
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
@@ -30,7 +29,10 @@ async def clickhouse() -> AsyncIterator[AsyncClient]:
     settings = ClickHouseSettings()
     try:
         async with await clickhouse_connect.get_async_client(
-            dsn=settings.url, database=settings.database, autogenerate_session_id=False
+            dsn=settings.url,
+            **settings.login(),
+            database=settings.database,
+            autogenerate_session_id=False,
         ) as client:
             yield client
     except ClickHouseError as error:
@@ -67,18 +69,16 @@ async def kafka_producer(client_id: str) -> AsyncIterator[AIOKafkaProducer]:
 @asynccontextmanager
 async def _kafka() -> AsyncIterator[dict[str, Any]]:
     _be_quiet()
-    settings = KafkaSettings()
+    settings, security = KafkaSettings(), KafkaSecuritySettings()
     try:
-        security = KafkaSecuritySettings().client_options()
-    except ValidationError:
-        raise  # the command explains it, variable by variable
-    except (OSError, ValueError) as error:
-        raise UserError(f"the settings ACTIVITY_KAFKA_...: {first_line(error)}") from None
+        options = security.client_options()
+    except ValueError as error:
+        raise UserError(str(error)) from None
     try:
         yield {
             "bootstrap_servers": settings.servers,
             "request_timeout_ms": _PATIENCE_MS,
-            **security,
+            **options,
         }
     except KafkaError as error:
         raise UserError(

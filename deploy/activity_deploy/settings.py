@@ -19,6 +19,7 @@ from pydantic_settings import SettingsError as UnreadableError
 from activity_api import settings as api
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
 from activity_deploy.local.settings import LocalSettings
+from activity_deploy.reading.settings import ReadingSettings
 from activity_emit.settings import EmitSettings
 from activity_kafka import settings as shared
 from activity_spool.settings import SpoolSettings
@@ -44,6 +45,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         api.TokenSettings,
         api.CursorSettings,
         api.ApiKeySettings,
+        ReadingSettings,
     ),
     "Logs and traces": (LogSettings, TraceSettings),
     "Local stack": (LocalSettings,),

@@ -80,8 +80,9 @@ class Clients:
 
 def security_options() -> dict[str, Any]:
     """How to prove who we are to Kafka, from the environment. Raises StopError for a certificate
-    that cannot be read."""
+    that cannot be used, ValidationError for settings that do not fit together."""
+    settings = KafkaSecuritySettings()
     try:
-        return KafkaSecuritySettings().client_options()
-    except OSError as error:
-        raise StopError(f"ACTIVITY_KAFKA_SSL_*FILE: {error}") from error
+        return settings.client_options()
+    except ValueError as error:
+        raise StopError(str(error)) from None

@@ -25,7 +25,6 @@ def consume(components: Components | None = None) -> int:
     Raises pydantic's ValidationError for wrong settings.
     """
     settings = ConsumerSettings()
-    service = Service(KafkaSettings(), ClickHouseSettings(), settings, components)
     configure_logging(LogSettings(), own="activity_consume")
     traces.start(TraceSettings(), "activity-consumer")
     # clickhouse_connect loads pandas, where there is one, at its first insert: in the middle of the
@@ -36,6 +35,7 @@ def consume(components: Components | None = None) -> int:
     gc.freeze()
     gc.set_threshold(_GC_YOUNG, 20, 100)
     try:
+        service = Service(KafkaSettings(), ClickHouseSettings(), settings, components)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(service.run(*_sockets(settings)))
     except StopError as error:

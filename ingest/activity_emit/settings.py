@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_emit.rules import COLLECTIONS, DEFAULT_RULES, Rule
@@ -104,7 +104,7 @@ class RelayConfig:
         return self.spool.dir / hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_plain(self) -> dict[str, Any]:
-        """As plain values, the password among them: for the forwarder's socket and nothing else."""
+        """As plain values, the secrets among them: for the forwarder's socket and nothing else."""
         return {
             "producer_id": self.producer_id,
             "emit": self.emit.model_dump_json(),
@@ -133,9 +133,7 @@ class RelayConfig:
 def _with_password(security: KafkaSecuritySettings | None) -> str | None:
     if security is None:
         return None
-    password = security.sasl_password
-    plain = {
-        **security.model_dump(mode="json"),
-        "sasl_password": password and password.get_secret_value(),
+    secrets = {
+        name: value.get_secret_value() for name, value in security if isinstance(value, SecretStr)
     }
-    return json.dumps(plain)
+    return json.dumps({**security.model_dump(mode="json"), **secrets})

@@ -1,4 +1,7 @@
-"""`python -m activity_api serve` runs the API; `openapi` instead prints its document."""
+"""`python -m activity_api serve` runs the API alone; `openapi` instead prints its document.
+
+`activity serve` also records who reads (activity_deploy.reading).
+"""
 
 import argparse
 import json

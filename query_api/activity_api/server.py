@@ -17,8 +17,8 @@ _GRACE_SECONDS = 3
 _BACKLOG = 4096
 
 
-def serve() -> int:
-    """The exit status."""
+def serve(application: str = "activity_api.app:from_environment") -> int:
+    """The exit status. `application`: where a worker finds the function that makes it."""
     try:
         settings = Settings.from_environment().server
         listener = _listen(settings, settings.port)
@@ -32,7 +32,7 @@ def serve() -> int:
         return 2
     address = f"http://{_in_url(settings.host)}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
-        "activity_api.app:from_environment",
+        application,
         factory=True,
         workers=settings.workers,
         loop="uvloop",

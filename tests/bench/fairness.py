@@ -113,7 +113,7 @@ async def bench(rounds: int, seconds: float, directory: Path) -> int:
     async with crowded(directory) as url:
         for name, settings in guards.items():
             sys.stdout.write(f"{name}\n")
-            async with our_api(url, _DATABASE, directory, **settings) as (api, _):
+            async with our_api(url, _DATABASE, directory, settings) as (api, _, _):
                 ratios[name] = await ratio(vegeta, api, rounds, seconds)
     sys.stdout.write(json.dumps({"ratios": ratios, "rounds": rounds}) + "\n")
     return 0 if ratios["protected"] <= _MOST < ratios["control"] else 1

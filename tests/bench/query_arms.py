@@ -1,7 +1,7 @@
 """The three ways to an answer, as processes: our API, the engine itself, a tutorial's API."""
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +48,14 @@ async def engine(directory: Path) -> AsyncIterator[ClickHouseServer]:
 
 @asynccontextmanager
 async def our_api(
-    url: str, database: str, directory: Path, **settings: str
-) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """Our API in one process, without the rate limits per org. `settings`: ClickHouse's. Yields its
-    URL and its environment."""
+    url: str,
+    database: str,
+    directory: Path,
+    clickhouse: Mapping[str, str],
+    changed: Mapping[str, str] | None = None,
+) -> AsyncIterator[tuple[str, dict[str, str], int]]:
+    """Our API in one process, without the rate limits per org. `clickhouse`: its settings;
+    `changed`: other variables. Yields its URL, its environment and its process id."""
     variables = {
         "ACTIVITY_API_PORT": "0",
         "ACTIVITY_JWT_KEY": KEY,
@@ -61,18 +65,22 @@ async def our_api(
         "ACTIVITY_LIMIT_REQUESTS_PER_SECOND": "1000000",
         "ACTIVITY_LIMIT_BURST": "1000000",
         "ACTIVITY_LIMIT_CONCURRENT": "10000",
-        **{f"ACTIVITY_CLICKHOUSE_{name.upper()}": value for name, value in settings.items()},
+        **{f"ACTIVITY_CLICKHOUSE_{name.upper()}": value for name, value in clickhouse.items()},
+        # As it is shipped: with its own middleware, whose events stay in a spool here.
+        "ACTIVITY_TRANSPORT": "spool",
+        "ACTIVITY_SPOOL_DIR": str(directory / "spool"),
+        **(changed or {}),
     }
-    command = [sys.executable, "-m", "activity_api", "serve"]
+    command = [sys.executable, "-m", "activity_deploy.reading"]
     process = Process("ours", command, directory / "ours.log", variables)
     async with _served(process, "listening on ") as served:
-        yield served, variables
+        yield served, variables, process.pid
 
 
 @asynccontextmanager
 async def arms(url: str, database: str, directory: Path) -> AsyncIterator[Arms]:
     """Both APIs in one process each. Shares of an org are not what is measured."""
-    async with our_api(url, database, directory, share_per_org="1") as (ours, variables):
+    async with our_api(url, database, directory, {"share_per_org": "1"}) as (ours, variables, _):
         app = ["tests.bench.tutorial_api:app", "--port", "0", "--no-access-log"]
         command = [sys.executable, "-m", "uvicorn", *app]
         process = Process("tutorial", command, directory / "tutorial.log", variables)

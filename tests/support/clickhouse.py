@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import clickhouse_connect
@@ -23,8 +23,12 @@ class ClickHouseServer:
     """`python -m activity_deploy.clickhouse` on `path`, for tests that break it. It keeps its port
     over a restart; port 0 takes a free one at the first start."""
 
-    def __init__(self, path: Path, port: int = 0) -> None:
+    def __init__(
+        self, path: Path, port: int = 0, program: Sequence[str] = ("activity_deploy.clickhouse",)
+    ) -> None:
+        """`program`: what `python -m` runs."""
         self.path = path
+        self._program = program
         self.port = port
         self.process = Process("clickhouse", [], path.with_name(path.name + ".log"))
 
@@ -39,7 +43,7 @@ class ClickHouseServer:
     async def start(self) -> None:
         """Returns when it answers. Raises AssertionError with its output if it ends instead."""
         arguments = ["--path", str(self.path), "--port", str(self.port)]
-        command = [sys.executable, "-m", "activity_deploy.clickhouse", *arguments]
+        command = [sys.executable, "-m", *self._program, *arguments]
         self.process = Process("clickhouse", command, self.process.log)
         await self.process.start()
         line = await wait_until(self._ready_line, timeout=60, what="ClickHouse is ready")

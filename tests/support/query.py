@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import orjson
 from clickhouse_connect.driver.asyncclient import AsyncClient
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from activity_api.app import create_app
@@ -68,10 +69,13 @@ def bearer(
 
 @contextlib.asynccontextmanager
 async def api(
-    configured: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    configured: Settings,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    dress: Callable[[FastAPI], object] = lambda _: None,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application of its own, in this process."""
+    """A client of an application of its own, in this process. `dress`: what is done to it first."""
     app = create_app(configured, clock=clock)
+    dress(app)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

@@ -22,6 +22,7 @@ from activity_kafka.settings import KafkaSettings
 # A multiple of the table's four buckets: a batch of one partition is one part (DESIGN, the table).
 _PARTITIONS = 4
 _SESSION_TIMEOUT = "ACTIVITY_CONSUMER_SESSION_TIMEOUT_S"
+_READING = "ACTIVITY_READING_ENABLED"
 
 # Together under the 10 s in which everything has to be gone.
 _DEMO_PATIENCE_S, _SERVICES_PATIENCE_S, _STORES_PATIENCE_S = 2.5, 3.5, 3.0
@@ -57,6 +58,8 @@ class Stack:
             "ACTIVITY_SPOOL_DIR": str(state.spool),
             "ACTIVITY_TRANSPORT": settings.transport or "kafka",
             "ACTIVITY_EMIT_STOP_TIMEOUT_S": "2",
+            # Who tries things out counts his own requests, and not those that look at them.
+            _READING: os.environ.get(_READING) or "false",
             # After a kill -9 the next start waits this long for the dead consumer's partitions.
             _SESSION_TIMEOUT: os.environ.get(_SESSION_TIMEOUT, "6"),
             "PYTHONUNBUFFERED": "1",
@@ -89,7 +92,7 @@ class Stack:
         await _together(self._start_kafka(), self._start_clickhouse())
         await _together(
             self._serve("consumer", ["activity_consume"], f"{self.consumer_url}/readyz"),
-            self._serve("api", ["activity_api", "serve"], f"{self.api_url}/readyz"),
+            self._serve("api", ["activity_deploy.reading"], f"{self.api_url}/readyz"),
             self._serve("demo", ["activity_deploy.demo"], f"{self.demo_url}/healthz"),
         )
 

@@ -11,7 +11,13 @@ from faststream.asgi.types import Scope
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import StreamMessage
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+from faststream.security import (
+    BaseSecurity,
+    SASLOAuthBearer,
+    SASLPlaintext,
+    SASLScram256,
+    SASLScram512,
+)
 from faststream.specification import AsyncAPI
 
 from activity_consume.settings import ConsumerSettings
@@ -64,6 +70,7 @@ def build(
         consumer_only=True,
         client_id="activity-consumer",
         security=_security(security),
+        sasl_oauth_token_provider=security.get("sasl_oauth_token_provider"),
         # The handler gets the records as they are; FastStream would validate them against its
         # annotation, which is there for the AsyncAPI document.
         apply_types=False,
@@ -149,6 +156,8 @@ def _security(options: Mapping[str, Any]) -> BaseSecurity | None:
     mechanism = options.get("sasl_mechanism")
     if mechanism is None:
         return BaseSecurity(ssl_context=context)
+    if mechanism == "OAUTHBEARER":
+        return SASLOAuthBearer(ssl_context=context)
     kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
     name, password = options["sasl_plain_username"], options["sasl_plain_password"]
     security: BaseSecurity = kinds[mechanism](name, password, ssl_context=context)
