@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.batch import Batch
+from activity_consume.erasure.rules import Why
 from activity_consume.errors import InsertError, first_line
 from activity_consume.health import Health, Part
 from activity_consume.record import TopicPartition
@@ -18,6 +19,8 @@ class Stats:
         self.events: Counter[TopicPartition] = Counter()
         self.duplicates: Counter[TopicPartition] = Counter()
         self.dead_letters: Counter[TopicPartition] = Counter()
+        #: What was forgotten and has come again, by why it was kept out.
+        self.kept_out: dict[Why, Counter[TopicPartition]] = {why: Counter() for why in Why}
         self.batches: Counter[TopicPartition] = Counter()
         self.settled_offset: dict[TopicPartition, int] = {}
         #: Per partition: messages that Kafka has and the table does not.
@@ -34,6 +37,8 @@ class Stats:
         self.events[partition] += batch.count
         self.duplicates[partition] += batch.duplicates
         self.dead_letters[partition] += len(batch.dead)
+        for one in batch.kept_out:
+            self.kept_out[one.why][partition] += 1
         self.batches[partition] += 1
         self.settled_offset[partition] = batch.next_offset
 
@@ -65,16 +70,18 @@ class Stats:
         for name, value in up.items():
             lines.append(f"# TYPE activity_consumer_{name} gauge")
             lines.append(f"activity_consumer_{name} {int(value)}")
-        for name, kind, values in (
+        series: tuple[tuple[str, str, Mapping[TopicPartition, float]], ...] = (
             ("events_total", "counter", self.events),
             ("duplicates_dropped_total", "counter", self.duplicates),
             ("dead_letters_total", "counter", self.dead_letters),
+            *((f"{why}_total", "counter", self.kept_out[why]) for why in Why),
             ("batches_total", "counter", self.batches),
             ("settled_offset", "gauge", self.settled_offset),
             ("lag", "gauge", self.lag),
             ("unreadable", "gauge", self.unreadable),
             ("open_transaction_seconds", "gauge", self.open_transaction),
-        ):
+        )
+        for name, kind, values in series:
             lines.append(f"# TYPE activity_consumer_{name} {kind}")
             lines += [
                 f'activity_consumer_{name}{{topic="{partition.topic}",'

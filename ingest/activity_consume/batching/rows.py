@@ -9,6 +9,7 @@ import zstandard
 
 from activity_consume.record import Headers, Record
 from activity_consume.validation.validate import ValidEvent
+from activity_kafka.headers import RESENT_HEADER
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -100,6 +101,11 @@ class _Id(msgspec.Struct, gc=False):
 
 
 _read_id = msgspec.json.Decoder(_Id).decode
+
+
+def is_resent(headers: Headers) -> bool:
+    """The emitter says that it may have sent this before."""
+    return any(name == RESENT_HEADER for name, _ in headers)
 
 
 def without(rows: Iterable[Row | PackedRows], offsets: set[int]) -> list[Row | PackedRows]:

@@ -9,6 +9,7 @@ from activity_consume.batching.batch import Batch
 from activity_consume.batching.rows import PackedRows, Row, halves, one_by_one, without
 from activity_consume.dead_letter.model import DeadLetter
 from activity_consume.dead_letter.writer import DeadLetterWriter
+from activity_consume.delivery.erasure_gate import ErasureGate
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.lease_keeper import LeaseKeeper
 from activity_consume.delivery.patience import LONGEST_PAUSE_S, Patience
@@ -34,6 +35,7 @@ class BatchWriter:
         lease: LeaseKeeper,
         patience: Patience,
         *,
+        gate: ErasureGate,
         stats: Stats,
         in_trouble: Callable[[], None],
     ) -> None:
@@ -44,6 +46,7 @@ class BatchWriter:
         self._dead_letters = dead_letters
         self._lease = lease
         self._patience = patience
+        self._gate = gate
         self._stats = stats
         self._in_trouble = in_trouble
         self._pause_s = FIRST_PAUSE_S
@@ -78,6 +81,8 @@ class BatchWriter:
     async def _insert(self, batch: Batch, rows: Sequence[Row | PackedRows]) -> None:
         while rows:
             lease = await self._lease.valid()
+            if not (rows := await self._gate.passing(batch, rows)):
+                break
             try:
                 await self._sink.insert(self._partition, batch.base_offset, lease.until_ms, rows)
                 break
@@ -129,6 +134,8 @@ class BatchWriter:
             await self._halve(batch, rows)
             return
         lease = await self._lease.valid()
+        if not (rows := await self._gate.passing(batch, rows)):
+            return
         try:
             await self._sink.insert_parsable(
                 self._partition, batch.base_offset, lease.until_ms, rows
