@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError as UnreadableError
 from activity_api.auth.tokens import READ
 from activity_deploy.dlq import commands as dlq
 from activity_deploy.errors import UserError
+from activity_deploy.forget import commands as forget
 from activity_deploy.generate import generate
 from activity_deploy.keys import commands as keys
 from activity_deploy.local.addresses import use_local_stack
@@ -111,6 +112,10 @@ app.command()(generate)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topic.app, name="topic")
 app.add_typer(keys.app, name="keys")
+app.command()(forget.erase)
+app.command()(forget.erasures)
+app.command()(forget.retention)
+app.add_typer(forget.hold, name="hold")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from activity_api import settings as api
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
+from activity_deploy.forget.policy import RetentionSettings
 from activity_deploy.local.settings import LocalSettings
 from activity_emit.settings import EmitSettings
 from activity_kafka import settings as shared
@@ -44,6 +45,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         api.CursorSettings,
         api.ApiKeySettings,
     ),
+    "Retention": (RetentionSettings,),
     "Local stack": (LocalSettings,),
 }
 HIDDEN = "***"
