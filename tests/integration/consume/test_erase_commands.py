@@ -15,6 +15,7 @@ from activity_deploy.forget.erase import rules_of
 from activity_deploy.forget.topics import Found, judge_letter, read
 from tests.support.consumer import (
     PATIENCE_S,
+    SESSION_TIMEOUT_S,
     Consumer,
     NewConsumer,
     event,
@@ -29,7 +30,7 @@ from tests.support.topic import dead_letter_access
 from tests.support.wait import wait_until
 
 Events = list[dict[str, Any]]
-FAST = {"erasures_refresh_s": 0.3, "session_timeout_s": 2}
+FAST = {"erasures_refresh_s": 0.3, "session_timeout_s": SESSION_TIMEOUT_S}
 IN_STEP = {f"ACTIVITY_CONSUMER_{name.upper()}": str(value) for name, value in FAST.items()}
 
 
@@ -81,15 +82,17 @@ async def test_erased_and_never_back(
         assert await number(clickhouse, "SELECT count() FROM events") == 40
         assert await number(clickhouse, "SELECT count() FROM erasures") == 0
 
+        # The tests' broker keeps a message for ever, so something is left until that is deleted.
         status, output, errors = await activity(*erase, **IN_STEP, **spools)
         shown = output.decode()
+        assert status == 1 and "23 are left" in errors, shown + errors
+        assert re.search(r"topic of events: messages +23  kept out; never deleted by", shown)
+        status, output, errors = await activity(*erase, "--delete-records", **IN_STEP, **spools)
+        shown = output.decode()
         assert status == 0, shown + errors
-        for place in ("SQL: rows of events", "SQL: rows of dead_letters", "topic of dead letters"):
-            assert re.search(rf"{place}.* 0\n", shown), shown
-        assert re.search(
-            r"topic of events: messages +23  kept out; Kafka deletes them by 20", shown
-        )
-        assert re.search(r"API: /v1/orgs/acme/users/ada/activity +0\n", shown)
+        assert "going on with erasure" in shown
+        for place in ("SQL: rows of", "topic of", "API:"):
+            assert {line.split()[-1] for line in shown.splitlines() if place in line} == {"0"}
         assert shown.endswith("is done: nothing is left\n")
         assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in first[1::2])
         assert await gaps(clickhouse) == 0
