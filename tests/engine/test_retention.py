@@ -127,6 +127,16 @@ async def test_each_org_by_its_own_time(clickhouse: AsyncClient) -> None:
     assert counts == {"": 6, "short": 12, "ever": 0, "long": 4}
 
 
+async def test_an_org_that_is_as_the_others_again(clickhouse: AsyncClient) -> None:
+    await fill(clickhouse, "acme")
+    await applied(clickhouse, Policy(90, {"acme": 0}))
+    facts = Facts(timestamp="2026-02-01T00:00:00Z", org_id="acme")
+    assert (await Erasures(clickhouse, 5, 100).fresh()).why(facts) is None
+    await applied(clickhouse, Policy(90, {}))
+    assert await left(clickhouse, "acme") == ["04", "05", "06"]
+    assert (await Erasures(clickhouse, 5, 100).fresh()).why(facts) is Why.EXPIRED
+
+
 async def test_without_a_setting_only_orgs_with_a_time(clickhouse: AsyncClient) -> None:
     await fill(clickhouse, "acme", "short")
     plan = await applied(clickhouse, Policy(None, {"short": 90}))

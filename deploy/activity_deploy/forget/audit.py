@@ -58,12 +58,10 @@ class Audit:
         return [_read(dict(zip(_COLUMNS, row, strict=True))) for row in result.result_rows]
 
     async def unfinished(self, org_id: str, user_id: str) -> Erasure | None:
-        """An erasure of just these that was broken off."""
-        for one in await self.all():
-            of_these = (one.org_id, one.user_id) == (org_id, user_id)
-            if one.kind == "erasure" and of_these and one.finished_at is None:
-                return one
-        return None
+        """The last erasure of just these, if it was broken off."""
+        of_these = ("erasure", org_id, user_id)
+        found = [one for one in await self.all() if (one.kind, one.org_id, one.user_id) == of_these]
+        return found[0] if found and found[0].finished_at is None else None
 
     async def write(self, erasures: Iterable[Erasure]) -> None:
         """Each replaces the row of its id."""

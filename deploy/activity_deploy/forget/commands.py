@@ -91,8 +91,17 @@ def erase(
     _run_with_places(run)
 
 
-def erasures(json: Json = False) -> None:
+def erasures(
+    json: Json = False,
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="Erase all of it once more: after a restore.")
+    ] = False,
+) -> None:
     """List what was forgotten: who, what, when, how many; the youngest first."""
+    if again:
+        _run_with_places(_erase_again)
+        return
 
     async def run() -> None:
         async with clickhouse() as client:
@@ -185,6 +194,19 @@ def remove_hold(
         typer.echo(f"removed hold {await holds.remove(hold_id, by or _me())}")
 
     _run_with_holds(run)
+
+
+async def _erase_again(places: Places) -> None:
+    eraser, holds = Eraser(places, ConsumerSettings(), typer.echo), Holds(places.client)
+    done = [one for one in await Audit(places.client).all() if one.kind == "erasure"]
+    for erasure in done:
+        try:
+            await holds.check(erasure.org_id, erasure.user_id)
+        except UserError as error:
+            typer.echo(f"erasure {erasure.id}: {error}")
+            continue
+        await eraser.finish(await eraser.clean(erasure))
+    typer.echo(f"{len(done)} erasures: what was there of them is gone once more")
 
 
 async def _delete_records(places: Places, scope: Scope) -> None:
