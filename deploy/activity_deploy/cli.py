@@ -16,6 +16,7 @@ from activity_api.auth.tokens import READ
 from activity_deploy.dlq import commands as dlq
 from activity_deploy.doctor.commands import doctor
 from activity_deploy.errors import UserError
+from activity_deploy.forget import commands as forget
 from activity_deploy.generate import generate
 from activity_deploy.keys import commands as keys
 from activity_deploy.local.addresses import use_local_stack
@@ -134,6 +135,10 @@ app.command()(doctor)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topic.app, name="topic")
 app.add_typer(keys.app, name="keys")
+app.command()(forget.erase)
+app.command()(forget.erasures)
+app.command()(forget.retention)
+app.add_typer(forget.hold, name="hold")
 
 
 @app.command()

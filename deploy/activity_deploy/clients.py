@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from activity_consume.brokers.kafka_log import KafkaLog
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
 from activity_kafka.dead_letters import dead_letter_producer
@@ -52,6 +54,19 @@ async def kafka_admin(client_id: str) -> AsyncIterator[AIOKafkaAdminClient]:
             yield admin
         finally:
             await admin.close()
+
+
+@asynccontextmanager
+async def kafka_log(client_id: str) -> AsyncIterator[KafkaLog]:
+    """To read topics beside every group. Raises UserError, also for what Kafka answers in the
+    context."""
+    async with _kafka() as connection:
+        client = AIOKafkaClient(client_id=client_id, **connection)
+        try:
+            await client.bootstrap()
+            yield KafkaLog(client)
+        finally:
+            await client.close()
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from activity_api import settings as api
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
+from activity_deploy.forget.policy import RetentionSettings
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.reading.settings import ReadingSettings
 from activity_emit.settings import EmitSettings
@@ -48,6 +49,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         ReadingSettings,
     ),
     "Logs and traces": (LogSettings, TraceSettings),
+    "Retention": (RetentionSettings,),
     "Local stack": (LocalSettings,),
 }
 HIDDEN = "***"

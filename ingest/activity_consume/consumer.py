@@ -20,6 +20,7 @@ from activity_consume.clients import Clients, security_options
 from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.offsets import KafkaOffsetStore
 from activity_consume.delivery.open_partition import PartitionOpener
+from activity_consume.erasure.known import Erasures
 from activity_consume.errors import StopError, first_line
 from activity_consume.health import Part
 from activity_consume.metrics import Stats
@@ -53,6 +54,7 @@ class Components:
     isolation_level: Isolation = "read_committed"
     topic: type[TopicGuard] = TopicGuard
     watermark: type[WatermarkReporter] = WatermarkReporter
+    erasures: type[Erasures] = Erasures
 
 
 class Service:
@@ -133,7 +135,7 @@ class Service:
         """Start reading the spools; the future ends when it must not go on."""
         directory = SpoolSettings().dir / DIRECTORY
         dead_letters = self._components.dead_letters(None, "", client)
-        spools = Spools(directory, self._opener(client, dead_letters))
+        spools = Spools(directory, self._opener(client, dead_letters, stack))
         self._ready = lambda: self._not_ready or self._stats.trouble
         stack.push_async_callback(spools.close)
         reading = asyncio.create_task(spools.run())
@@ -165,7 +167,7 @@ class Service:
             )
 
         dead_letters = self._components.dead_letters(producer, kafka.dead_letter_topic, client)
-        opener = self._opener(client, dead_letters)
+        opener = self._opener(client, dead_letters, stack)
         topic = self._components.topic(
             kafka.topic,
             lambda: describe(admin, kafka.topic),
@@ -203,12 +205,21 @@ class Service:
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)
         return assignment.stopped
 
-    def _opener(self, client: AsyncClient, dead_letters: DeadLetterWriter) -> PartitionOpener:
+    def _opener(
+        self,
+        client: AsyncClient,
+        dead_letters: DeadLetterWriter,
+        stack: contextlib.AsyncExitStack,
+    ) -> PartitionOpener:
         settings = self._settings
         memory = MemoryBudget(settings.buffer_max_bytes, settings.insert_max_concurrent)
         self._stats.state.buffered = lambda: memory.used
         sink = self._components.sink(client)
-        return PartitionOpener(sink, dead_letters, settings, self._stats, memory)
+        erasures = self._components.erasures(
+            client, settings.erasures_refresh_s, settings.erasures_max
+        )
+        _run(stack, erasures.watch())
+        return PartitionOpener(sink, dead_letters, settings, self._stats, memory, erasures)
 
     async def _reach(self, part: Part, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         def failed(error: Exception) -> None:

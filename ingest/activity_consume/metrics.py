@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from prometheus_client import Counter, Histogram
 
 from activity_consume.batching.batch import Batch
+from activity_consume.erasure.rules import Why
 from activity_consume.errors import InsertError, InsertFailure, first_line
 from activity_consume.gauges import Gauges, State
 from activity_consume.health import Health, Part
@@ -29,6 +30,7 @@ CAUSES = (
 _KAFKA_AWAY = (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
 #: How an insert ended.
 _OUTCOMES = ("confirmed", *(failure.name.lower() for failure in InsertFailure))
+_KEPT_OUT = {Why.ERASED: "were erased", Why.EXPIRED: "have run out"}
 _ROWS = (1, 10, 100, 1_000, 5_000, 10_000, 30_000, 60_000)
 _BYTES = tuple(1 << shift for shift in range(10, 27, 2))
 _AGES = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -58,7 +60,16 @@ class Stats:
         self._dead = counter(
             "dead_letters", "Messages of settled batches that became dead letters.", *_PARTITION
         )
+        #: What was forgotten and has come again, by why it was kept out.
+        self._kept_out = {
+            why: counter(why, f"Events kept out on arrival, because they {text}.", *_PARTITION)
+            for why, text in _KEPT_OUT.items()
+        }
         self._batches = counter("batches", "Batches written and committed.", *_PARTITION)
+        self._by_partition = (
+            *(self._events, self._duplicates, self._dead, self._batches),
+            *self._kept_out.values(),
+        )
         self._refused = counter("refused", "Messages refused, by reason.", "reason")
         self._retries = counter(
             "retries", "Attempts that failed and were made again, by what was wrong.", "cause"
@@ -83,7 +94,7 @@ class Stats:
 
     def held(self, partition: TopicPartition) -> None:
         """A partition is ours: from here on each of its series is there."""
-        for one in (self._events, self._duplicates, self._dead, self._batches):
+        for one in self._by_partition:
             one.labels(*_labels(partition))
         self.state.hold(partition, self._now())
 
@@ -92,7 +103,7 @@ class Stats:
         self.recovered(partition)
         self.state.release(partition)
         if ":" in partition.topic:
-            for one in (self._events, self._duplicates, self._dead, self._batches):
+            for one in self._by_partition:
                 one.remove(*_labels(partition))
 
     def settled(self, partition: TopicPartition, batch: Batch) -> None:
@@ -102,6 +113,8 @@ class Stats:
         self._events.labels(*labels).inc(batch.count)
         self._duplicates.labels(*labels).inc(batch.duplicates)
         self._dead.labels(*labels).inc(len(batch.dead))
+        for one in batch.kept_out:
+            self._kept_out[one.why].labels(*labels).inc()
         self._batches.labels(*labels).inc()
         for letter in batch.dead:
             self._refused.labels(letter.reason.value).inc()

@@ -22,7 +22,12 @@ _PATIENCE_SECONDS = 5.0
 _SCHEMA_SECONDS = 60.0
 # What is written to. The engine says here whether the table is there, may be written to, and is
 # not read-only; nothing is written.
-_TABLES = {"events": "org_id", "dead_letters": "source_topic", "progress": "topic"}
+_TABLES = {
+    "events": "org_id",
+    "dead_letters": "source_topic",
+    "progress": "topic",
+    "erased_sequences": "producer_id",
+}
 
 
 class Probes:

@@ -85,5 +85,9 @@ class ConsumerSettings(BaseSettings):
     in the table, however late they come."""
     least_retention_s: Positive = 24 * 3600
     """A topic whose retention.ms is shorter is warned of: the consumer may be away for so long."""
+    erasures_refresh_s: Positive = 5
+    """No insert uses an older list of what is to be kept out; `activity erase` waits for it."""
+    erasures_max: Count = 200_000
+    """So many erasures are kept in memory, some 300 bytes each; with more the consumer stops."""
     on_retention_gap: Literal["stop", "continue"] = "stop"
     """Kafka's retention has deleted events that were never read: stop and say so, or go on."""

@@ -113,6 +113,26 @@ class Spool:
         self.rows -= len(rows)
         self.bytes -= sum(len(row.lines) for row in rows)
 
+    def erase(self, row: Row, lines: bytes, events: int) -> None:
+        """Write a row anew with `events` of its lines, b"" and 0 for none; what was there is
+        overwritten on the disk, too. Raises SpoolError: then nothing was changed, or all was but
+        for the overwriting, which the next call makes up for."""
+        try:
+            self._db.execute("PRAGMA secure_delete = ON")
+            with self._transaction():
+                if events:
+                    self._db.execute(
+                        "UPDATE outbox SET events = ?, lines = ? WHERE row = ?",
+                        (events, lines, row.number),
+                    )
+                else:
+                    self._db.execute("DELETE FROM outbox WHERE row = ?", (row.number,))
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise SpoolError(f"{self.path}: {error}") from None
+        self.rows -= not events
+        self.bytes -= len(row.lines) - len(lines)
+
     def close(self) -> None:
         """Close; an empty spool leaves no file behind."""
         with contextlib.suppress(sqlite3.Error):

@@ -43,7 +43,7 @@ class Count:
         """Count everything."""
         result = await tally_table(self._ledger, self._stack.clickhouse)
         result += await tally_dead_letters(self._ledger, self._stack.clickhouse, self._topic)
-        if self._ledger.shown:
+        if self._ledger.shown or self._ledger.forgotten:
             result += await tally_gaps(self._ledger, self._stack.clickhouse)
         present = await self._present()
         for org_id in self._ledger.orgs:

@@ -2,6 +2,7 @@
 
 import base64
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -30,10 +31,20 @@ class Ledger:
     excused: dict[str, float] = field(default_factory=dict)
     #: Requests that an emitter's trouble has reached.
     failed: int = 0
+    #: Whose events were forgotten: a row of theirs is a ghost.
+    forgotten: set[str] = field(default_factory=set)
 
     @property
     def orgs(self) -> list[str]:
-        return sorted({event["org_id"] for event in self.attempted.values()})
+        return sorted({event["org_id"] for event in self.attempted.values()} | self.forgotten)
+
+    def forget(self, is_forgotten: Callable[[dict[str, Any]], bool]) -> None:
+        """These must not be there, and must not look lost."""
+        for id_, event in list(self.attempted.items()):
+            if is_forgotten(event):
+                del self.attempted[id_]
+                self.acknowledged.discard(id_)
+                self.forgotten.add(event["org_id"])
 
 
 @dataclass(slots=True)

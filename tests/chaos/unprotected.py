@@ -13,6 +13,8 @@ from activity_consume.dead_letter.model import DeadLetter
 from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Committed, KafkaOffsetStore
+from activity_consume.erasure.known import Erasures
+from activity_consume.erasure.rules import NONE, Rules
 from activity_consume.main import consume
 from activity_consume.record import TopicPartition
 from activity_consume.sink.clickhouse import ClickHouseSink, Progress
@@ -112,6 +114,17 @@ class NeverAsksNorKnows(Forgetful):
         return set()
 
 
+class NoErasures(Erasures):
+    """Keeps nothing out."""
+
+    @property
+    def known(self) -> Rules:
+        return NONE
+
+    async def fresh(self) -> Rules:
+        return NONE
+
+
 class TrustsTheName(TopicGuard):
     """Takes a topic for the same one because it has the same name."""
 
@@ -145,6 +158,7 @@ CONTROLS = {
     "committed": Components(isolation_level="read_uncommitted"),
     "identity": Components(topic=TrustsTheName),
     "ids_after_change": Components(topic=ForgetsTheChange),
+    "erasures": Components(erasures=NoErasures),
     "dead_letters": Components(dead_letters=NoDeadLetters),
 }
 

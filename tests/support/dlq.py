@@ -1,28 +1,32 @@
-"""`activity dlq` as people type it."""
+"""`activity` as people type it."""
 
 import asyncio
+import functools
 import os
 import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-Dlq = Callable[..., Awaitable[tuple[int, bytes, str]]]
+Command = Callable[..., Awaitable[tuple[int, bytes, str]]]
+Dlq = Command
 
 
 @pytest.fixture
-def dlq(kafka_bootstrap: str, topic: str, clickhouse_url: str, database: str) -> Dlq:
-    """Runs `activity dlq ARGUMENTS`; its exit status, output, and what it says on stderr."""
+def activity(kafka_bootstrap: str, topic: str, clickhouse_url: str, database: str) -> Command:
+    """Runs `activity ARGUMENTS`; its exit status, output, and what it says on stderr."""
     environment = {
         "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
         "ACTIVITY_KAFKA_TOPIC": topic,
+        "ACTIVITY_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dlq",
+        "ACTIVITY_KAFKA_GROUP_ID": f"group-{topic}",
         "ACTIVITY_CLICKHOUSE_URL": clickhouse_url,
         "ACTIVITY_CLICKHOUSE_DATABASE": database,
     }
 
     async def run(*arguments: str, **changed: str) -> tuple[int, bytes, str]:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "activity_deploy.cli", "dlq", *arguments),
+            *(sys.executable, "-m", "activity_deploy.cli", *arguments),
             env=os.environ | environment | changed,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -32,3 +36,9 @@ def dlq(kafka_bootstrap: str, topic: str, clickhouse_url: str, database: str) ->
         return process.returncode, output, errors.decode()
 
     return run
+
+
+@pytest.fixture
+def dlq(activity: Command) -> Dlq:
+    """Runs `activity dlq ARGUMENTS`."""
+    return functools.partial(activity, "dlq")

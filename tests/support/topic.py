@@ -3,10 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.client import AIOKafkaClient
 
+from activity_consume.brokers.kafka_log import KafkaLog
 from activity_consume.brokers.topic_metadata import TopicMetadata, describe
 from activity_deploy.kafka.topics import Topic, create, delete
+from activity_kafka.dead_letters import dead_letter_producer
 from tests.support.wait import wait_until
 
 
@@ -39,6 +43,23 @@ async def metadata(bootstrap: str, topic: str) -> TopicMetadata:
     """As the brokers know it now."""
     async with _admin(bootstrap) as admin:
         return await describe(admin, topic)
+
+
+@asynccontextmanager
+async def dead_letter_access(
+    bootstrap: str,
+) -> AsyncIterator[tuple[KafkaLog, AIOKafkaAdminClient, AIOKafkaProducer]]:
+    """What rewriting a topic of dead letters takes."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        async with (
+            _admin(bootstrap) as admin,
+            dead_letter_producer("test", {"bootstrap_servers": bootstrap}) as producer,
+        ):
+            yield KafkaLog(client), admin, producer
+    finally:
+        await client.close()
 
 
 @asynccontextmanager

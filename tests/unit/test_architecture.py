@@ -106,6 +106,7 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
         ("activity_consume.metrics",),
         ("activity_consume.batching",),
         ("activity_consume.dead_letter",),
+        ("activity_consume.erasure",),
         ("activity_consume.validation", "activity_consume.clients", "activity_consume.brokers"),
         (
             "activity_consume.settings",

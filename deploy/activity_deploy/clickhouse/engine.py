@@ -26,7 +26,9 @@ class Engine:
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         # Kept open to the end: with its last connection the engine closes.
-        self._root = connect(f"{self._path}?{_SERVER_SETTINGS}")
+        # Where a server's default configuration has it: `BACKUP ... TO File('name')`.
+        backups = f"backups.allowed_path={self._path}/backups"
+        self._root = connect(f"{self._path}?{_SERVER_SETTINGS}&{backups}")
         self.timezone = self._root.query("SELECT timezone()", "TSV").bytes().decode().strip()
         self.connections = ConnectionPool(self._path)
         self.files = InsertFiles()

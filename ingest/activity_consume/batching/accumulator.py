@@ -1,7 +1,7 @@
 """One partition's records on their way into batches. No I/O; the time is handed in."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,10 +9,11 @@ from activity_consume.batching.batch import Batch
 from activity_consume.batching.dedup import DedupWindow
 from activity_consume.batching.memory_budget import size_around, size_of_packed
 from activity_consume.batching.poison import PoisonCount
-from activity_consume.batching.rows import PackedRows, Row
+from activity_consume.batching.rows import PackedRows, Row, is_resent
 from activity_consume.dead_letter.model import DeadLetter
 from activity_consume.dead_letter.poison_stops import PoisonRun
-from activity_consume.record import Headers, Record, TopicPartition
+from activity_consume.erasure.rules import NONE, Rules
+from activity_consume.record import Record, TopicPartition
 from activity_consume.settings import ConsumerSettings
 from activity_consume.validation.bulk import validate_many
 from activity_consume.validation.validate import (
@@ -22,7 +23,6 @@ from activity_consume.validation.validate import (
     ValidEvent,
     validate,
 )
-from activity_kafka.headers import RESENT_HEADER
 from activity_schemas.uuid7 import uuid7
 
 
@@ -41,10 +41,15 @@ class BatchAccumulator:
         settings: ConsumerSettings,
         *,
         accepted_offset: int = -1,
+        written_base: int = -1,
+        erasures: Callable[[], Rules] = lambda: NONE,
     ) -> None:
-        """`accepted_offset`: the operator knows of all poison up to and with this one."""
+        """`accepted_offset`: the operator knows of all poison up to and with this one.
+        `written_base`: see Lease.written. `erasures`: what is to be kept out, as known now."""
         self.partition = partition
         self.next_offset = next_offset
+        self.written_base = written_base
+        self._erasures = erasures
         self._existing = existing
         self._ids = ids
         self._settings = settings
@@ -70,8 +75,11 @@ class BatchAccumulator:
         Once there is too much poison, `poison` is set, and what comes after it is not kept.
         """
         latest = datetime.fromtimestamp(now, UTC) + timedelta(seconds=self._settings.future_limit_s)
+        rules = self._erasures()
         if self._open is None:
-            self._open = Batch(self.next_offset, self.next_offset, now)
+            self._open = self._new_batch(now)
+        elif self._open.checked is not rules:
+            self._open.checked = None  # the list has changed meanwhile
         before = self._open.size
         for first in range(0, len(records), _AT_ONCE):
             if self.poison:
@@ -80,14 +88,14 @@ class BatchAccumulator:
             # While some offsets are in the table already, each is looked at.
             headers = [one.headers for one in some]
             headers = headers if any(headers) else []
-            plain = not self._existing and not any(map(_is_resent, headers))
+            plain = not self._existing and not any(map(is_resent, headers))
             found = validate_many([one.value for one in some], latest) if plain else None
-            if found is not None:
+            if found is not None and not rules.may_cover(found[0]):
                 events, lines = found
                 packed = PackedRows.of(some, headers, lines)
                 self._add_many(self._open, some, packed, events)
             else:
-                self._add_each(self._open, some, latest)
+                self._add_each(self._open, some, latest, rules)
         if self._open.next_offset > self._open.base_offset:
             self.filled.set()
         return self._open.size - before
@@ -98,7 +106,7 @@ class BatchAccumulator:
         if offset <= self.next_offset or self.poison:
             return  # after poison there are records that were not taken
         if self._open is None:
-            self._open = Batch(self.next_offset, self.next_offset, now)
+            self._open = self._new_batch(now)
         self.next_offset = self._open.next_offset = offset
         self.filled.set()
 
@@ -175,18 +183,21 @@ class BatchAccumulator:
         found: list[Row] = []
         for id_ in sorted(self._refused):
             if copies := batch.copies.get(id_):
-                found.append(_revive(batch, copies))
+                found.append(batch.revive(copies))
             # Not of an old id: the open batch's first copy of it asks the table by itself.
             elif self._ids.forget(id_) and self._open and (later := self._open.copies.get(id_)):
                 self._ids.take(id_)
                 self._ids.note((id_,))
-                self._open.singles.append(_revive(self._open, later))
+                self._open.singles.append(self._open.revive(later))
         self._refused.clear()
         return found
 
     def settled(self) -> None:
         """The batch taken last is in the table and the dead letters: its ids are taken."""
         self._ids.settled()
+
+    def _new_batch(self, now: float) -> Batch:
+        return Batch(self.next_offset, self.next_offset, now, checked=self._erasures())
 
     def _add_many(
         self, batch: Batch, records: Sequence[Record], rows: PackedRows, events: Sequence[FastEvent]
@@ -208,7 +219,9 @@ class BatchAccumulator:
             batch.count += len(rows)
             batch.size += size_of_packed(rows)
 
-    def _add_each(self, batch: Batch, records: Iterable[Record], latest: datetime) -> None:
+    def _add_each(
+        self, batch: Batch, records: Iterable[Record], latest: datetime, rules: Rules
+    ) -> None:
         for record in records:
             offset = record.offset
             self.next_offset = batch.next_offset = offset + 1
@@ -219,11 +232,19 @@ class BatchAccumulator:
                 continue
             verdict = validate(record.value, latest)
             if isinstance(verdict, InvalidMessage):
+                known = rules.why_of_message(record.key, record.value, record.timestamp)
+                if known:
+                    batch.kept_out.append(known)
+                    continue
                 self._dead_letter(batch, record, verdict)
                 if self.poison:
                     return
                 continue
             self._validated.good()
+            if known := rules.why_of_event(verdict.org_id, verdict.timestamp, verdict.value):
+                batch.kept_out.append(known)
+                batch.pass_known(offset)
+                continue
             new = self._ids.take(verdict.id)
             self._add_odd(batch, record, verdict.value, verdict, new)
             if new:
@@ -244,7 +265,7 @@ class BatchAccumulator:
             batch.pass_known(record.offset)
             return
         lookup = None
-        if new is None or _is_resent(record.headers):
+        if new is None or is_resent(record.headers):
             lookup = ValidEvent(id_, event.org_id, event.timestamp, json)
         parts = record.offset, record.timestamp, record.key, record.value, record.headers
         row = Row(*parts, id_, json, lookup)
@@ -265,18 +286,6 @@ class BatchAccumulator:
         batch.dead.append(letter)
         batch.size += len(record.value or b"") + size_around(record)
         self.poison = self._validated.bad(record.offset, letter.why)
-
-
-def _revive(batch: Batch, copies: list[Row]) -> Row:
-    """The first copy of an event, which counted as a duplicate."""
-    batch.count += 1
-    batch.duplicates -= 1
-    return copies.pop(0)
-
-
-def _is_resent(headers: Headers) -> bool:
-    """The emitter says that it may have sent this before."""
-    return any(name == RESENT_HEADER for name, _ in headers)
 
 
 # Of `batch_max_age_s`: longer than a full batch takes to come, so that it does.

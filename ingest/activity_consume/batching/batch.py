@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from activity_consume.batching.rows import PackedRows, Row
 from activity_consume.dead_letter.model import DeadLetter
+from activity_consume.erasure.rules import KeptOut, Rules
 
 
 @dataclass(slots=True)
@@ -31,6 +32,10 @@ class Batch:
     size: int = 0
     #: Events that were here already, under the same id.
     duplicates: int = 0
+    #: What was forgotten, and has come (again): settled without a word.
+    kept_out: list[KeptOut] = field(default_factory=list)
+    #: The list that all of the batch was compared with; None: parts of it with different ones.
+    checked: Rules | None = None
 
     @property
     def rows(self) -> list[Row]:
@@ -43,6 +48,12 @@ class Batch:
         after_all = not self.known or self._last_row() > self.known[-1]
         if after_all:
             self.known.append(offset)
+
+    def revive(self, copies: list[Row]) -> Row:
+        """The first copy of an event, which counted as a duplicate."""
+        self.count += 1
+        self.duplicates -= 1
+        return copies.pop(0)
 
     def events(self) -> list[int]:
         """The offsets of what is an event, or is one for all that is known; in no order."""

@@ -9,7 +9,7 @@ import zstandard
 
 from activity_consume.record import Headers, Record
 from activity_consume.validation.validate import ValidEvent
-from activity_kafka.headers import TRACEPARENT_HEADER
+from activity_kafka.headers import RESENT_HEADER, TRACEPARENT_HEADER
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -110,6 +110,11 @@ def traceparents(rows: Iterable[Row | PackedRows]) -> Iterator[bytes]:
             for name, content in headers:
                 if name == TRACEPARENT_HEADER and content:
                     yield content
+
+
+def is_resent(headers: Headers) -> bool:
+    """The emitter says that it may have sent this before."""
+    return any(name == RESENT_HEADER for name, _ in headers)
 
 
 def without(rows: Iterable[Row | PackedRows], offsets: set[int]) -> list[Row | PackedRows]:

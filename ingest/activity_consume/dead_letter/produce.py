@@ -15,9 +15,10 @@ async def send_as_is(
     value: bytes | None,
     headers: Sequence[tuple[str, bytes | None]],
     partition: int | None = None,
+    timestamp_ms: int | None = None,
 ) -> None:
     """Acknowledged when this returns. `partition`: where it belongs, if the topic has that one;
-    else Kafka's partitioner decides. Raises KafkaError."""
+    else Kafka's partitioner decides. `timestamp_ms`: Unix, by default now. Raises KafkaError."""
     try:
         partitions = await producer.partitions_for(topic)
     except UnknownTopicOrPartitionError as error:
@@ -26,12 +27,17 @@ async def send_as_is(
         partition = None
     if key is not None or value is not None:
         await producer.send_and_wait(
-            topic, key=key, value=value, headers=list(headers), partition=partition
+            topic,
+            key=key,
+            value=value,
+            headers=list(headers),
+            partition=partition,
+            timestamp_ms=timestamp_ms,
         )
         return
     # Kafka takes a message with neither, other clients write them, aiokafka's `send` does not.
     batch = producer.create_batch()
-    batch.append(timestamp=None, key=None, value=None, headers=list(headers))
+    batch.append(timestamp=timestamp_ms, key=None, value=None, headers=list(headers))
     batch.close()
     if partition is None:
         partition = random.choice(sorted(partitions))  # noqa: S311 - no secret

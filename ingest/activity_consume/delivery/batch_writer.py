@@ -17,6 +17,7 @@ from activity_consume.batching.rows import (
 )
 from activity_consume.dead_letter.model import DeadLetter
 from activity_consume.dead_letter.writer import DeadLetterWriter
+from activity_consume.delivery.erasure_gate import ErasureGate
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.lease_keeper import LeaseKeeper
 from activity_consume.delivery.patience import LONGEST_PAUSE_S, Patience
@@ -44,6 +45,7 @@ class BatchWriter:
         lease: LeaseKeeper,
         patience: Patience,
         *,
+        gate: ErasureGate,
         stats: Stats,
         in_trouble: Callable[[], None],
     ) -> None:
@@ -54,6 +56,7 @@ class BatchWriter:
         self._dead_letters = dead_letters
         self._lease = lease
         self._patience = patience
+        self._gate = gate
         self._stats = stats
         self._in_trouble = in_trouble
         self._pause_s = FIRST_PAUSE_S
@@ -88,6 +91,8 @@ class BatchWriter:
     async def _insert(self, batch: Batch, rows: Sequence[Row | PackedRows]) -> None:
         while rows:
             lease = await self._lease.valid()
+            if not (rows := await self._gate.passing(batch, rows)):
+                break
             try:
                 await self._timed(self._sink.insert, batch, lease, rows)
                 break
@@ -166,6 +171,8 @@ class BatchWriter:
             await self._halve(batch, rows)
             return
         lease = await self._lease.valid()
+        if not (rows := await self._gate.passing(batch, rows)):
+            return
         try:
             await self._timed(self._sink.insert_parsable, batch, lease, rows)
         except InsertError as error:

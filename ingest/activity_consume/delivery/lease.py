@@ -12,22 +12,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _VERSION = 1
-# The largest metadata a broker takes by default is 4096 bytes; ours is about 70.
+# The largest metadata a broker takes by default is 4096 bytes; ours is about 90.
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """`until_ms`: Unix milliseconds of the ClickHouse server's clock. `released`: nothing of the
-    owner's is on the way, a new owner need not wait."""
+    owner's is on the way, a new owner need not wait. `written`: the first offset of the youngest
+    batch of which rows are in the table, -1 if that is not known: a table without it is an older
+    one (restored from a backup), and must not be taken for what the commit says."""
 
     until_ms: int
     released: bool = False
+    written: int = -1
 
     def encode(self, generation: int = 0) -> str:
         """As the metadata of a commit. `generation`: of the topic, see Source."""
         of_topic = {"generation": generation} if generation else {}
+        of_table = {"written": self.written} if self.written >= 0 else {}
         return json.dumps(
-            {"activity": _VERSION, "lease": self.until_ms, "released": self.released, **of_topic},
+            {
+                "activity": _VERSION,
+                "lease": self.until_ms,
+                "released": self.released,
+                **of_topic,
+                **of_table,
+            },
             separators=(",", ":"),
         )
 
@@ -39,7 +49,8 @@ class Lease:
             read = json.loads(metadata)
             if read["activity"] != _VERSION or read.get("generation", 0) != generation:
                 return None
-            return Lease(int(read["lease"]), bool(read["released"]))
+            written = int(read.get("written", -1))
+            return Lease(int(read["lease"]), bool(read["released"]), written)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 

@@ -23,10 +23,12 @@ class LeaseKeeper:
         patience: Patience,
         *,
         settled: int,
+        written: int = -1,
     ) -> None:
-        """`now_ms`: asks the ClickHouse server's clock."""
+        """`now_ms`: asks the ClickHouse server's clock. `written`: see Lease."""
         #: All below this offset is in the table, or in the dead letters, and committed.
         self.settled = settled
+        self.written = written
         self._partition = partition
         self._offset_store = offset_store
         self._now_ms = now_ms
@@ -39,7 +41,7 @@ class LeaseKeeper:
         """All below `settled` is done with. The new lease counts only once this has succeeded."""
         if self._clock.age() > _CLOCK_MAX_AGE_SECONDS:
             self._clock.learn(await self._patience.wait_for("the clock", self._now_ms))
-        lease = Lease(self._clock.now_ms() + self._length_ms)
+        lease = Lease(self._clock.now_ms() + self._length_ms, written=self.written)
         self.settled = settled
         await self._offset_store.commit(self._partition, settled, lease)
         self._lease = lease
@@ -52,5 +54,5 @@ class LeaseKeeper:
 
     async def release(self) -> None:
         """Nothing of ours is on the way: the next owner need not wait. Raises KafkaError, too."""
-        lease = Lease(0, released=True)
+        lease = Lease(0, released=True, written=self.written)
         await self._offset_store.commit(self._partition, self.settled, lease)

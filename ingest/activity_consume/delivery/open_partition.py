@@ -9,6 +9,7 @@ from activity_consume.delivery.offsets import OffsetStore
 from activity_consume.delivery.partition_writer import PartitionWriter
 from activity_consume.delivery.patience import Patience
 from activity_consume.delivery.resume import resume
+from activity_consume.erasure.known import Erasures
 from activity_consume.metrics import Stats
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
@@ -45,6 +46,7 @@ class PartitionOpener:
     settings: ConsumerSettings
     stats: Stats
     memory: MemoryBudget
+    erasures: Erasures
 
     async def open(
         self,
@@ -71,6 +73,7 @@ class PartitionOpener:
                     self.settings,
                 ),
                 partitions=partitions(),
+                erasures=self.erasures,
             )
             accumulator.lookup_born_before(admission.lookup_born_before_ms)
             return PartitionWriter(
@@ -81,6 +84,7 @@ class PartitionOpener:
                 settings=self.settings,
                 stats=self.stats,
                 memory=self.memory,
+                erasures=self.erasures,
                 is_unchanged=admission.is_unchanged,
             )
 

@@ -13,9 +13,11 @@ from activity_consume.batching.memory_budget import MemoryBudget
 from activity_consume.dead_letter.poison_stops import PoisonRun, PoisonStop
 from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.batch_writer import BatchWriter
+from activity_consume.delivery.erasure_gate import ErasureGate
 from activity_consume.delivery.lease_keeper import LeaseKeeper
 from activity_consume.delivery.offsets import OffsetStore
 from activity_consume.delivery.patience import Patience
+from activity_consume.erasure.known import Erasures
 from activity_consume.errors import PoisonError, StopError, TopicChangedError
 from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
@@ -39,6 +41,7 @@ class PartitionWriter:
         settings: ConsumerSettings,
         stats: Stats,
         memory: MemoryBudget,
+        erasures: Erasures,
         is_unchanged: Callable[[], Awaitable[bool]],
     ) -> None:
         """`memory` is shared by all writers; each batch is given back to it. `is_unchanged`: is the
@@ -56,9 +59,12 @@ class PartitionWriter:
         self._lease = LeaseKeeper(
             *(partition, offset_store, sink.now_ms, settings.session_timeout_s, self._patience),
             settled=accumulator.next_offset,
+            written=accumulator.written_base,
         )
+        self._gate = ErasureGate(erasures, self._patience)
         self._batch_writer = BatchWriter(
             *(accumulator, sink, dead_letters, self._lease, self._patience),
+            gate=self._gate,
             stats=stats,
             in_trouble=self._end_turn,  # the others need not wait
         )
@@ -131,6 +137,7 @@ class PartitionWriter:
         # that knows of added partitions has sent is here only if the brokers tell of them, too.
         if not await self._patience.wait_for("what topic it is", self._is_unchanged):
             raise TopicChangedError("partitions were added")
+        await self._gate.open(batch)
         await self._patience.wait_for("dead letters", lambda: self._dead_letters.write(batch.dead))
         await self._batch_writer.write(batch)
         run, poison = self.accumulator.written(batch), self.accumulator.poison
@@ -145,6 +152,8 @@ class PartitionWriter:
         else:
             poison = None
         self._end_turn()
+        if batch.count:
+            self._lease.written = batch.base_offset
         await self._lease.commit(batch.next_offset)
         self._stats.settled(self.accumulator.partition, batch)
         if poison:

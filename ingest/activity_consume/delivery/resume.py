@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from activity_consume.batching.accumulator import BatchAccumulator
 from activity_consume.dead_letter.poison_stops import PoisonStops
+from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Committed, LogBounds, OffsetStore
+from activity_consume.erasure.known import Erasures
 from activity_consume.errors import GapError, PoisonError
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
@@ -30,8 +32,10 @@ async def resume(
     settings: ConsumerSettings,
     *,
     partitions: int,
+    erasures: Erasures,
 ) -> BatchAccumulator:
     """Ask Kafka and ClickHouse how far the partition is. `partitions`: how many share the memory.
+    `erasures`: what is to be kept out.
 
     The order is the protocol's: first the former owner's lease, then wait until none of its inserts
     can arrive any more, and only then ask what is there.
@@ -46,10 +50,22 @@ async def resume(
         await sink.wait_for_inflight_inserts(partition, await sink.now_ms() + longest)
     elif lease and not lease.released:
         await sink.wait_for_inflight_inserts(partition, lease.until_ms)
-    progress = await sink.progress(partition, committed.offset if committed and lease else 0)
-    point = resume_offset(
-        partition, committed, progress, await offset_store.bounds(partition), settings
-    )
+    # Rows of the batch that the commit tells of are at its first offset or after it.
+    since = 0
+    if committed and lease:
+        since = lease.written if lease.written >= 0 else committed.offset
+    progress = await sink.progress(partition, since)
+    bounds = await offset_store.bounds(partition)
+    if committed and lease and _is_older(progress, lease):
+        progress = await sink.progress(partition, 0)
+        log.warning(
+            "%s: the table lacks rows that were there (is it restored from a backup?): what is"
+            " missing is read again",
+            partition,
+        )
+        point = resume_older(partition, committed, progress, bounds, settings)
+    else:
+        point = resume_offset(partition, committed, progress, bounds, settings)
     stop = await stops.find(partition)
     if stop and stop.holds(point.offset, settings.poison_limit):
         raise PoisonError(str(stop.run))
@@ -61,8 +77,16 @@ async def resume(
     )
     accepted = stop.accepted_offset if stop else -1
     return BatchAccumulator(
-        partition, point.offset, existing, ids, settings, accepted_offset=accepted
+        *(partition, point.offset, existing, ids, settings),
+        accepted_offset=accepted,
+        written_base=progress.base_offset if progress else -1,
+        erasures=lambda: erasures.known,
     )
+
+
+def _is_older(progress: Progress | None, lease: Lease) -> bool:
+    """The table has not even what was in it at the last commit."""
+    return lease.written > (progress.base_offset if progress else -1)
 
 
 def resume_offset(
@@ -89,6 +113,22 @@ def resume_offset(
     if log_bounds.begin > point.offset:
         return after_gap(partition, point.offset, log_bounds, settings)
     return point
+
+
+def resume_older(
+    partition: TopicPartition,
+    committed: Committed,
+    progress: Progress | None,
+    log_bounds: LogBounds,
+    settings: ConsumerSettings,
+) -> ResumePoint:
+    """Where to go on with a table that is older than the group. Raises GapError where the topic no
+    longer has what is missing."""
+    if log_bounds.end < committed.offset:
+        raise cut_off(partition, log_bounds.end, committed.offset)
+    if progress is None:
+        return ResumePoint(log_bounds.begin, "the first there is; the table has nothing of it")
+    return resume_offset(partition, None, progress, log_bounds, settings)
 
 
 def cut_off(partition: TopicPartition, end: int, settled: int) -> GapError:

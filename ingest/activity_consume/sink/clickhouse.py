@@ -133,10 +133,14 @@ class ClickHouseSink:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def progress(self, partition: TopicPartition, from_offset: int) -> Progress | None:
-        """Of the rows at or after `from_offset` (the index on `_offset` finds them); None: none."""
+        """Of the rows at or after `from_offset` (the index on `_offset` finds them), also of those
+        that were erased; None: none."""
         result = await self._client.query(
-            "SELECT count(), max(_base_offset), max(_offset) FROM events"
-            " WHERE _topic = {t:String} AND _partition = {p:UInt16} AND _offset >= {o:UInt64}",
+            "SELECT count(), max(base), max(last) FROM ("
+            "SELECT _base_offset AS base, _offset AS last FROM events"
+            " WHERE _topic = {t:String} AND _partition = {p:UInt16} AND _offset >= {o:UInt64}"
+            " UNION ALL SELECT base_offset, last_offset FROM erased_progress"
+            " WHERE topic = {t:String} AND partition = {p:UInt16} AND last_offset >= {o:UInt64})",
             {"t": partition.label, "p": partition.partition, "o": from_offset},
         )
         count, base, last = result.result_rows[0]

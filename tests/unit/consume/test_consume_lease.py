@@ -10,9 +10,9 @@ from activity_consume.delivery.lease import Lease, ServerClock
 _METADATA_LIMIT = 4096
 
 
-@given(st.integers(0, 2**63), st.booleans())
-def test_it_comes_back_as_it_was(until_ms: int, released: bool) -> None:
-    lease = Lease(until_ms, released)
+@given(st.integers(0, 2**63), st.booleans(), st.integers(-1, 2**63))
+def test_it_comes_back_as_it_was(until_ms: int, released: bool, written: int) -> None:
+    lease = Lease(until_ms, released, written)
     assert Lease.decode(lease.encode()) == lease
     assert len(lease.encode()) < _METADATA_LIMIT
 
@@ -22,6 +22,7 @@ def test_its_form_is_part_of_the_protocol() -> None:
     assert Lease(1_767_322_800_123).encode() == (
         '{"activity":1,"lease":1767322800123,"released":false}'
     )
+    assert Lease(5, True, 70).encode() == ('{"activity":1,"lease":5,"released":true,"written":70}')
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,7 @@ def test_its_form_is_part_of_the_protocol() -> None:
         '{"activity":1,"lease":null,"released":false}',
         '{"activity":1,"lease":"soon","released":false}',
         '{"activity":1,"lease":NaN,"released":false}',
+        '{"activity":1,"lease":5,"released":false,"written":"x"}',
         '{"activity":2,"lease":5,"released":false}',
         '{"activity":1,"lease":5,"released":false',
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Committed, LogBounds
-from activity_consume.delivery.resume import ResumePoint, cut_off, resume_offset
+from activity_consume.delivery.resume import ResumePoint, cut_off, resume_offset, resume_older
 from activity_consume.errors import GapError
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
@@ -104,6 +104,31 @@ def test_a_topic_that_is_shorter_than_what_was_read_stops(case: Case) -> None:
     for settings in (STOP, CONTINUE):
         with pytest.raises(GapError, match=r"created anew or cut off.*ACTIVITY_KAFKA_TOPIC"):
             case.resume_offset(settings)
+
+
+@pytest.mark.parametrize(
+    ("table", "log", "expected"),
+    [
+        ((40, 45), (0, 90), 40),  # restored: what came since then is read again
+        ((40, 45), (40, 90), 40),
+        (None, (0, 90), 0),  # it is empty: all there is
+        (None, (30, 90), 30),
+    ],
+)
+def test_a_table_that_is_older_than_the_group(
+    table: tuple[int, int] | None, log: tuple[int, int], expected: int
+) -> None:
+    progress = Progress(*table) if table else None
+    committed = Committed(80, Lease(1, written=70))
+    assert resume_older(SOURCE, committed, progress, LogBounds(*log), STOP).offset == expected
+
+
+def test_a_table_that_is_older_than_the_topic_stops() -> None:
+    committed, progress = Committed(80, Lease(1, written=70)), Progress(40, 45)
+    with pytest.raises(GapError, match=r"10 messages that were never read \(offsets 40 to 49\)"):
+        resume_older(SOURCE, committed, progress, LogBounds(50, 90), STOP)
+    with pytest.raises(GapError, match="cut off"):
+        resume_older(SOURCE, committed, progress, LogBounds(0, 79), STOP)
 
 
 def test_it_says_what_contradicts_what() -> None:
