@@ -18,6 +18,7 @@ from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.offsets import Committed, LogBounds
 from activity_consume.delivery.open_partition import PartitionOpener
+from activity_consume.erasure.known import Erasures
 from activity_consume.metrics import Stats
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
@@ -82,7 +83,7 @@ async def test_one_trace(
     stats, config = Stats(), ConsumerSettings()
     opener = PartitionOpener(
         *(ClickHouseSink(clickhouse), DeadLetterWriter(None, "", clickhouse), config, stats),
-        MemoryBudget(1 << 20, 2),
+        *(MemoryBudget(1 << 20, 2), Erasures(clickhouse, 1.0, 10)),
     )
     partition = TopicPartition(topic, record.partition)
     writer = await opener.open(partition, Offsets(), lambda: 1)
