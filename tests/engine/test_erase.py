@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_consume.dead_letter.model import DeadLetter
@@ -263,9 +263,7 @@ _facts = st.fixed_dictionaries(
 )
 
 
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=10, deadline=None)
 @given(facts=st.lists(_facts, min_size=1, max_size=20), org=st.uuids(), whole=st.booleans())
 async def test_table_and_consumer_mean_the_same_events(
     clickhouse: AsyncClient, facts: list[dict[str, str]], org: Any, *, whole: bool

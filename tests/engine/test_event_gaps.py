@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.query import insert, row
@@ -94,9 +94,7 @@ async def test_the_gaps_as_prometheus_text(clickhouse: AsyncClient) -> None:
     )
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, deadline=None)
 @given(numbers=st.sets(st.integers(0, 40), min_size=1))
 async def test_whatever_is_missing(clickhouse: AsyncClient, numbers: set[int]) -> None:
     producer = uuid4().hex

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity_consume.dead_letter.model import DeadLetter, DeadLetterId, as_time
@@ -19,9 +19,7 @@ from tests.support.records import Message, any_around
 _offsets = count(0, 1000)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.binary(max_size=30), any_around), min_size=1, max_size=20))
 async def test_any_record_comes_back(
     clickhouse: AsyncClient, records: list[tuple[bytes | None, Message]]
