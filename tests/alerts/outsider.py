@@ -71,7 +71,7 @@ class Stack:
         found: dict[str, float] = {}
         async with httpx.AsyncClient(timeout=10) as client:
             consumer = f"http://127.0.0.1:{self.port}/metrics"
-            for url in (consumer, f"{self.api.client.base_url}metrics"):
+            for url in (consumer, f"{str(self.api.client.base_url).rstrip('/')}/metrics"):
                 try:
                     page = (await client.get(url)).text
                 except httpx.HTTPError:
