@@ -60,6 +60,7 @@ def listen(host: str, port: int, setting: str = "PORT") -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # two that are bound to one port would be told only here
     except OSError as error:
         listener.close()
         raise StopError(

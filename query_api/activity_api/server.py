@@ -11,6 +11,7 @@ from uvicorn.supervisors import Multiprocess
 
 from activity_api.metrics import DIRECTORY
 from activity_api.settings import ServerSettings, Settings, SettingsError
+from activity_telemetry.logs import configure_logging
 
 # With it the process is gone within 5 seconds of a SIGTERM, whatever its clients do.
 _GRACE_SECONDS = 3
@@ -20,7 +21,9 @@ _BACKLOG = 4096
 def serve(application: str = "activity_api.app:from_environment") -> int:
     """The exit status. `application`: where a worker finds the function that makes it."""
     try:
-        settings = Settings.from_environment().server
+        read = Settings.from_environment()
+        configure_logging(read.logs, own="activity_api")
+        settings = read.server
         listener = _listen(settings, settings.port)
         sockets = [listener]
         if settings.metrics_port is not None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from activity_deploy.errors import first_line
 
 #: Seconds that one check may take; everything away is an answer, too.
-PATIENCE_S = 10.0
+PATIENCE_S = 15.0
 
 
 class Level(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
 
 from activity_consume.brokers.kafka_log import KafkaLog
@@ -17,7 +17,7 @@ from activity_consume.sources.topic_settings import concerns, dead_letter_concer
 from activity_deploy.doctor.finding import Finding, bounded, broken, ok, skipped, warning
 from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings
 
-_TIMEOUT_MS = 4000
+_TIMEOUT_MS = 10_000
 _REACH = "start Kafka, or set ACTIVITY_KAFKA_BOOTSTRAP_SERVERS and ACTIVITY_KAFKA_SECURITY_PROTOCOL"
 _CHECKS = ("topics", "group", "lag")
 #: So many messages behind are more than a moment's work.
@@ -43,7 +43,10 @@ async def connect(settings: KafkaSettings) -> AsyncIterator[Clients]:
     admin = AIOKafkaAdminClient(client_id="activity-doctor", **options)
     client = AIOKafkaClient(client_id="activity-doctor-log", **options)
     try:
-        await admin.start()
+        try:
+            await admin.start()
+        except KafkaConnectionError:  # a busy machine is not a broker that is away
+            await admin.start()
         await client.bootstrap()
         yield Clients(admin, KafkaLog(client))
     finally:

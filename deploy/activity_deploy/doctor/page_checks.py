@@ -8,7 +8,7 @@ from activity_deploy.doctor.finding import Finding, ok, warning
 async def check_page(part: str, url: str, variable: str, start: str) -> list[Finding]:
     """`/readyz` at `url`; `variable` says where it is, `start` starts it."""
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             answer = await client.get(f"{url}/readyz")
     except httpx.HTTPError as error:
         text = f"nobody answers at {url} ({type(error).__name__})"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from typing import TypeVar
 
+from clickhouse_connect.driver import options
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
@@ -22,6 +23,8 @@ _Settings = TypeVar("_Settings", bound=BaseSettings)
 async def examine(found: Collection[str], *, every: bool) -> list[Finding]:
     """What there is to be said, in the order of the pipeline. `found`, `every`: see
     check_settings."""
+    # clickhouse_connect loads pandas, where there is one, at its first query: here nobody waits.
+    getattr(options, "pd", None)
     findings = check_settings(found, every=every)
     transport = _read(TransportSettings)
     if transport is not None and transport.transport == "spool":
