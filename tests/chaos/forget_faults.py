@@ -15,7 +15,12 @@ from tests.chaos.run import ORGS, Run
 from tests.chaos.stack import DATABASE
 from tests.support.wait import wait_until
 
-_REFRESH_S = 0.3
+# Patient: here nothing of Kafka or the engine is broken.
+_CONSUMER: dict[str, Any] = {
+    "erasures_refresh_s": 0.3,
+    "session_timeout_s": 6.0,
+    "insert_timeout_s": 20,
+}
 _DAYS = 20
 _PATIENCE_S = 90.0
 
@@ -46,7 +51,7 @@ async def retention(run: Run) -> None:
 async def _forget(
     run: Run, command: tuple[str, ...], is_forgotten: Callable[[dict[str, Any]], bool]
 ) -> None:
-    first = await run.consumer(erasures_refresh_s=_REFRESH_S)
+    first = await run.consumer(**_CONSUMER)
     events = _numbered(run)
     await run.feed(itertools.islice(events, 400), 0.001)
     await _feed_letters(run, is_forgotten)
@@ -60,7 +65,7 @@ async def _forget(
             run.notes.append("command killed")
         if run.random.random() < 0.5:
             await first.process.kill()
-            first = await run.consumer(erasures_refresh_s=_REFRESH_S)
+            first = await run.consumer(**_CONSUMER)
         done = await _start(run, command)
         await wait_until(lambda: not done.running, _PATIENCE_S, "the command ends")
         assert run.without or done.returncode == 0, done.output()
@@ -71,7 +76,7 @@ async def _forget(
     again = list(run.ledger.attempted.values())
     await first.process.stop()
     await run.move_offsets_to_end()
-    await run.consumer(erasures_refresh_s=_REFRESH_S)
+    await run.consumer(**_CONSUMER)
     await run.feed([*run.random.sample(again, 300), *itertools.islice(events, 100)], 0.001)
     await _feed_letters(run, is_forgotten)
     run.ledger.forget(is_forgotten)
@@ -106,8 +111,7 @@ async def _start(run: Run, command: tuple[str, ...]) -> Process:
         "ACTIVITY_KAFKA_GROUP_ID": run.group,
         "ACTIVITY_CLICKHOUSE_URL": run.stack.engine.url,
         "ACTIVITY_CLICKHOUSE_DATABASE": DATABASE,
-        "ACTIVITY_CONSUMER_ERASURES_REFRESH_S": str(_REFRESH_S),
-        "ACTIVITY_CONSUMER_SESSION_TIMEOUT_S": "2",
+        **{f"ACTIVITY_CONSUMER_{name.upper()}": str(value) for name, value in _CONSUMER.items()},
         "ACTIVITY_SPOOL_DIR": str(run.stack.directory / "no-spool"),
     }
     words = [sys.executable, "-m", "activity_deploy.cli", *command]

@@ -64,7 +64,9 @@ class EventsTopic:
         known = await Incarnations(client).latest(self._topic)
         generation = known.generation if known else 0
         wanted = [one for one, of in found.items() if of.count]
-        committed = await self._admin.list_consumer_group_offsets(self._group_id, wanted)
+        if not wanted:
+            return {}
+        committed = await self._admin.list_consumer_group_offsets(self._group_id, partitions=wanted)
         short: dict[TopicPartition, int] = {}
         for one in wanted:
             commit, end = committed.get(one), found[one].last + 1
