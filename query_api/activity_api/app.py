@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from activity_api.auth.api_keys import Credentials, api_keys
 from activity_api.auth.tokens import verifier
 from activity_api.clickhouse.client import ClickHouseClient
+from activity_api.clickhouse.single_flight import SingleFlight
 from activity_api.clickhouse.watermark import Watermark
 from activity_api.endpoints import health
 from activity_api.endpoints.rate_limit import Limits
@@ -59,6 +60,7 @@ def create_app(
         redirect_slashes=False,  # a redirect is no documented answer
     )
     app.state.clickhouse = client
+    app.state.flights = SingleFlight(settings.clickhouse.ping_after_s)
     app.state.watermark = watermark
     app.state.limits = limits
     app.state.verifier = credentials
