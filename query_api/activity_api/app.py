@@ -12,6 +12,7 @@ from activity_api.auth.api_keys import Credentials, api_keys
 from activity_api.auth.tokens import verifier
 from activity_api.clickhouse.client import ClickHouseClient
 from activity_api.clickhouse.schema_check import SchemaCheck
+from activity_api.clickhouse.single_flight import SingleFlight
 from activity_api.clickhouse.watermark import Watermark
 from activity_api.endpoints import health
 from activity_api.endpoints.rate_limit import Limits
@@ -72,6 +73,7 @@ def create_app(
         redirect_slashes=False,  # a redirect is no documented answer
     )
     app.state.clickhouse = client
+    app.state.flights = SingleFlight(settings.clickhouse.ping_after_s)
     app.state.watermark = watermark
     app.state.schema = schema
     app.state.is_drift_fatal = settings.clickhouse.on_drift == "unready"

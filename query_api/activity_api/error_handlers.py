@@ -5,7 +5,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from activity_api.auth.caller import KeysUnavailableError
-from activity_api.clickhouse.client import ClientDisconnectedError, TooLargeError, UnavailableError
+from activity_api.clickhouse.client import TooLargeError, UnavailableError
+from activity_api.clickhouse.single_flight import ClientDisconnectedError
 from activity_api.endpoints.rate_limit import LimitExceededError
 from activity_api.errors import ApiError, not_found, unavailable
 from activity_schemas import errors

@@ -1,7 +1,7 @@
 """The way to ClickHouse: the one client, and what may go wrong on it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import monotonic
 
 import clickhouse_connect
@@ -30,9 +30,6 @@ _NOT_MIGRATED = (47, 60, 81)  # unknown identifier, table, database
 # One thread, and that behind the others' (a nice value; without CAP_SYS_NICE the engine leaves it).
 _OVER_ITS_SHARE = {"max_threads": 1, "os_thread_priority": 10}
 
-#: Returns when the client that asked has disconnected.
-Disconnected = Callable[[], Awaitable[None]]
-
 
 class UnavailableError(Exception):
     """No right answer can be given now; `reason` says why, `details` what to change."""
@@ -50,10 +47,6 @@ class TooLargeError(Exception):
     def __init__(self, limit: str) -> None:
         super().__init__(limit)
         self.limit = limit
-
-
-class ClientDisconnectedError(Exception):
-    """Nobody waits for the answer any more."""
 
 
 class ClickHouseClient:
@@ -90,17 +83,16 @@ class ClickHouseClient:
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._connecting
 
-    async def query(self, query: Query, disconnected: Disconnected | None = None) -> bytes:
-        """The answer, in the format the statement names. A query whose client has disconnected is
-        cancelled in the engine, too. Raises UnavailableError, TooLargeError,
-        ClientDisconnectedError, ClickHouseError."""
+    async def query(self, query: Query) -> bytes:
+        """The answer, in the format the statement names. A call that is cancelled ends its query in
+        the engine, too. Raises UnavailableError, TooLargeError, ClickHouseError."""
         if not self._circuit_breaker.may_try():
             raise UnavailableError("The event store is away")
         task = asyncio.create_task(self._run(query))
         try:
             await asyncio.wait((task,), timeout=self._settings.ping_after_s)
             if not task.done():
-                await self._watch(task, disconnected)
+                await self._watch(task)
             return await task
         finally:
             # Cancelling closes the connection, and that cancels the query.
@@ -170,25 +162,15 @@ class ClickHouseClient:
         count_reads(self._client, self._metrics)
         return self._client
 
-    async def _watch(self, task: "asyncio.Task[bytes]", disconnected: Disconnected | None) -> None:
-        """Stay with a slow query until it ends, its client leaves, or the engine falls silent."""
-        leaving = asyncio.ensure_future(disconnected() if disconnected else asyncio.Event().wait())
-        try:
-            while not task.done():
-                asked_at = self._clock()
-                # Under load a ping may take long; any answer to anybody shows that it is there.
-                if not await self._ping() and self._answered_at < asked_at and not task.done():
-                    self._circuit_breaker.failed()
-                    raise UnavailableError("The event store does not answer")
-                await asyncio.wait(
-                    (task, leaving),
-                    timeout=self._settings.ping_after_s,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if leaving.done() and not task.done():
-                    raise ClientDisconnectedError
-        finally:
-            leaving.cancel()
+    async def _watch(self, task: "asyncio.Task[bytes]") -> None:
+        """Stay with a slow query until it ends, or the engine falls silent."""
+        while not task.done():
+            asked_at = self._clock()
+            # Under load a ping may take long; any answer to anybody shows that it is there.
+            if not await self._ping() and self._answered_at < asked_at and not task.done():
+                self._circuit_breaker.failed()
+                raise UnavailableError("The event store does not answer")
+            await asyncio.wait((task,), timeout=self._settings.ping_after_s)
 
     async def _ping(self) -> bool:
         """One ping at a time, for all who watch."""

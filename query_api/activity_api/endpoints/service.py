@@ -1,6 +1,6 @@
 """From a selection to an answer: limits, cursor, query, body."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from activity_api.clickhouse.client import ClickHouseClient
+from activity_api.clickhouse.single_flight import SingleFlight
 from activity_api.clickhouse.watermark import Watermark
 from activity_api.clickhouse.watermark import headers as watermark_headers
 from activity_api.endpoints.parameters import PageRequest
@@ -16,10 +17,14 @@ from activity_api.endpoints.route import check_parameters
 from activity_api.endpoints.selection import Selection
 from activity_api.errors import invalid, not_found
 from activity_api.queries.cursor import Cursor, CursorError
+from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.listing import Rows, first_page, next_page
 from activity_api.queries.summary import last_hours, read_summary, summary_of
 from activity_api.queries.totals import total_of
 from activity_api.responses import json_answer
+
+#: What equal requests share: the answer's body, and what the table was complete through before it.
+Body = tuple[bytes, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class ActivityService:
     """What all 15 endpoints do. `request` tells when its client has left."""
 
     clickhouse: ClickHouseClient
+    flights: SingleFlight[Body]
     watermark: Watermark
     limits: Limits
     cursor_key: bytes
@@ -41,46 +47,54 @@ class ActivityService:
         except CursorError as error:
             where = ("query", "cursor")
             raise invalid(where, "cursor_invalid", str(error), asked.cursor) from None
-        async with self.limits.admit(filter_.org_id) as headers:
-            # Before the rows: what was complete then is in them. Later pages keep the first one's.
-            if after is None:
-                through = await self.watermark.complete_through()
-                query = first_page(filter_, asked.limit)
-                rows = Rows.of_first_page(await self.clickhouse.query(query, self._disconnected))
-            else:
-                through = after.complete_through
-                query = next_page(filter_, asked.limit, after)
-                rows = Rows.of_next_page(
-                    await self.clickhouse.query(query, self._disconnected), after
-                )
-            if not rows.total:
-                await self._check_seen(selection)
-        body = rows.to_json(asked.limit, self.cursor_key, filter_, through)
-        return self._answer(body, headers | watermark_headers(through))
+        return await self._shared(
+            (selection, filter_, asked.limit, after),
+            lambda: self._page(selection, filter_, asked.limit, after),
+        )
 
     async def summary(self, selection: Selection, hours: int) -> Response:
         """The sums of the last hours, as an ActivitySummary."""
-        filter_ = last_hours(selection.filter, hours, self.clock())
-        async with self.limits.admit(filter_.org_id) as headers:
-            through = await self.watermark.complete_through()
-            body = await self.clickhouse.query(summary_of(filter_), self._disconnected)
-            summary = read_summary(body, filter_)
-            if not summary.total_requests:
-                await self._check_seen(selection)
-        return self._answer(
-            summary.model_dump_json().encode(), headers | watermark_headers(through)
-        )
+        return await self._shared((selection, hours), lambda: self._summary(selection, hours))
 
-    def _answer(self, body: bytes, headers: dict[str, str]) -> Response:
-        return json_answer(body, self.request.headers.get("accept-encoding", ""), headers)
+    async def _shared(
+        self, key: tuple[Selection, *tuple[object, ...]], question: Callable[[], Awaitable[Body]]
+    ) -> Response:
+        """Asked once for equal requests. The selection is all that the caller may see of what was
+        asked for, so nobody gets what was found for somebody with other rights."""
+        async with self.limits.admit(key[0].filter.org_id) as headers:
+            body, through = await self.flights.ask(key, question, self._disconnected)
+        accepted = self.request.headers.get("accept-encoding", "")
+        return json_answer(body, accepted, headers | watermark_headers(through))
+
+    async def _page(
+        self, selection: Selection, filter_: ActivityFilter, limit: int, after: Cursor | None
+    ) -> Body:
+        # Before the rows: what was complete then is in them. Later pages keep the first one's.
+        if after is None:
+            through = await self.watermark.complete_through()
+            query = first_page(filter_, limit)
+            rows = Rows.of_first_page(await self.clickhouse.query(query))
+        else:
+            through = after.complete_through
+            query = next_page(filter_, limit, after)
+            rows = Rows.of_next_page(await self.clickhouse.query(query), after)
+        if not rows.total:
+            await self._check_seen(selection)
+        return rows.to_json(limit, self.cursor_key, filter_, through), through
+
+    async def _summary(self, selection: Selection, hours: int) -> Body:
+        filter_ = last_hours(selection.filter, hours, self.clock())
+        through = await self.watermark.complete_through()
+        summary = read_summary(await self.clickhouse.query(summary_of(filter_)), filter_)
+        if not summary.total_requests:
+            await self._check_seen(selection)
+        return summary.model_dump_json().encode(), through
 
     async def _check_seen(self, selection: Selection) -> None:
         """Raises ApiError (404) for what has no activity at all, at any time."""
         if selection.kind is None:
             return
-        total = await self.clickhouse.query(
-            total_of(selection.existence_filter), self._disconnected
-        )
+        total = await self.clickhouse.query(total_of(selection.existence_filter))
         if not int(total):
             raise not_found(selection.kind, selection.id)
 
@@ -95,7 +109,13 @@ async def activity_service(request: Request) -> ActivityService:
     check_parameters(request)
     state = request.app.state
     return ActivityService(
-        state.clickhouse, state.watermark, state.limits, state.cursor_key, state.clock, request
+        state.clickhouse,
+        state.flights,
+        state.watermark,
+        state.limits,
+        state.cursor_key,
+        state.clock,
+        request,
     )
 
 

@@ -6,11 +6,8 @@ import httpx
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_api.clickhouse.client import (
-    ClickHouseClient,
-    ClientDisconnectedError,
-    UnavailableError,
-)
+from activity_api.clickhouse.client import ClickHouseClient, UnavailableError
+from activity_api.clickhouse.single_flight import ClientDisconnectedError, SingleFlight
 from activity_api.queries.query import Query
 from activity_api.settings import ClickHouseSettings, LimitSettings, QuerySettings
 from tests.engine.api.test_query_rows import NOW
@@ -85,7 +82,8 @@ async def test_a_query_ends_with_its_client(
     async def disconnected() -> None:
         await left.wait()
 
-    asked = asyncio.create_task(client.query(SLOW, disconnected))
+    flights: SingleFlight[bytes] = SingleFlight(0.05)
+    asked = asyncio.create_task(flights.ask("slow", lambda: client.query(SLOW), disconnected))
     await wait_until(running, timeout=10, what="the query runs")
     left.set()
     with pytest.raises(ClientDisconnectedError):

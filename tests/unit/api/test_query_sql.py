@@ -35,9 +35,8 @@ output_format_json_quote_64bit_integers = 0, output_format_json_escape_forward_s
 FORMAT RawBLOB"""
 
 
-def from_rollup(name: str | None = None) -> str:
-    preferred = f", preferred_optimize_projection_name = '{name}'" if name else ""
-    return "SETTINGS optimize_use_projections = 1" + preferred
+def from_rollup(name: str) -> str:
+    return f"SETTINGS optimize_use_projections = 1, preferred_optimize_projection_name = '{name}'"
 
 
 def test_first_page() -> None:
@@ -59,19 +58,24 @@ def test_first_page() -> None:
 def test_first_page_of_what_a_rollup_knows_reads_the_newest_hours() -> None:
     query = first_page(replace(WORKSPACE, success=False), limit=50)
     assert query.sql == (
-        "WITH (SELECT (sum(n), groupArrayIf(hour, n > 0 AND newer < {rows:UInt16}))\n"
+        "WITH (SELECT\n"
+        "(\n"
+        "    sum(n),\n"
+        "    arrayFilter(\n"
+        "        (hour, upto, n) -> upto - n < {rows:UInt16},\n"
+        "        (arrayReverseSort(groupArrayIf((hour, n), n > 0)) AS known).1,\n"
+        "        arrayCumSum(known.2),\n"
+        "        known.2\n"
+        "    )\n"
+        ")\n"
         "FROM\n"
         "(\n"
-        "    SELECT hour, n, sum(n) OVER (ORDER BY hour DESC) - n AS newer\n"
-        "    FROM\n"
-        "    (\n"
         "    SELECT toStartOfHour(timestamp) AS hour, count() - countIf(success) AS n\n"
         "    FROM events\n"
         "    WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}\n"
         "    GROUP BY hour\n"
-        "    )\n"
         ")\n"
-        f"{from_rollup()}) AS seen\n"
+        f"{from_rollup('by_workspace')}) AS seen\n"
         "SELECT concat(toString(seen.1), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
         f" ' ', {ROW})\n"
         "FROM events\n"
