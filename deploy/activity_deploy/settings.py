@@ -20,6 +20,7 @@ from activity_api import settings as api
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
 from activity_deploy.local.settings import LocalSettings
 from activity_emit.settings import EmitSettings
+from activity_http.limits import HttpLimits
 from activity_kafka import settings as shared
 from activity_spool.settings import SpoolSettings
 
@@ -31,6 +32,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         shared.TransportSettings,
         ClickHouseSettings,
     ),
+    "HTTP servers": (HttpLimits,),
     "Emitter": (EmitSettings,),
     "Spool": (SpoolSettings,),
     "Consumer": (ConsumerSettings,),

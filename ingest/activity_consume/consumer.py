@@ -35,6 +35,8 @@ from activity_consume.sources.spool import Spools
 from activity_consume.sources.subscriber import Isolation, Pages, build, pages_app
 from activity_consume.sources.topic_guard import TopicGuard
 from activity_consume.sources.topic_settings import TopicSettingsWatch
+from activity_http.limits import HttpLimits
+from activity_http.server import options
 from activity_kafka.settings import KafkaSettings, TransportSettings
 from activity_spool.progress import DIRECTORY
 from activity_spool.settings import SpoolSettings
@@ -71,6 +73,7 @@ class Service:
         self._kafka = kafka
         self._clickhouse = clickhouse
         self._settings = settings
+        self._limits = HttpLimits()
         self._stats = Stats()
         self._probes = Probes(self._stats.health)
         #: Of what is there only once Kafka is reached.
@@ -85,7 +88,7 @@ class Service:
             # uvicorn catches them first, and raises them once more when it has ended.
             signal.signal(number, lambda *_: None)
         pages = pages_app(Pages(self._not_ready_because, self._metrics))
-        config = uvicorn.Config(pages, lifespan="off", log_level="warning", access_log=False)
+        config = uvicorn.Config(pages, lifespan="off", **options(self._limits))
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         consuming = asyncio.create_task(self._consume(serving))

@@ -3,11 +3,15 @@
 import signal
 import socket
 import sys
+from datetime import UTC, datetime
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from activity_api.settings import ServerSettings, Settings, SettingsError
+from activity_http.refusal import Refusal
+from activity_http.server import options, raise_file_limit
+from activity_schemas.errors import error_response
 
 # With it the process is gone within 5 seconds of a SIGTERM, whatever its clients do.
 _GRACE_SECONDS = 3
@@ -17,7 +21,8 @@ _BACKLOG = 4096
 def serve() -> int:
     """The exit status."""
     try:
-        settings = Settings.from_environment().server
+        configured = Settings.from_environment()
+        settings = configured.server
         listener = _listen(settings)
     except SettingsError as error:
         sys.stderr.write(f"query_api: {error}\n")
@@ -28,14 +33,11 @@ def serve() -> int:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=30,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        **options(configured.http, refusal_body),
     )
+    raise_file_limit()
     # uvicorn raises the signal that ended it once more; by then all is done.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -47,6 +49,12 @@ def serve() -> int:
     server = uvicorn.Server(config)
     server.run([listener])
     return 0 if server.started else 1
+
+
+def refusal_body(refusal: Refusal) -> tuple[str, bytes]:
+    """In the shape of every other error."""
+    body = error_response(refusal.status, refusal.error, refusal.message, datetime.now(UTC))
+    return "application/json", body.model_dump_json().encode()
 
 
 def _listen(settings: ServerSettings) -> socket.socket:

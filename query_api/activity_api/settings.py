@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_api.token_settings import TokenSettings
+from activity_http.limits import HttpLimits
 from activity_settings.files import FileSettings
 
 __all__ = [
@@ -215,6 +216,7 @@ class Settings:
     tokens: TokenSettings
     cursor: CursorSettings
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
+    http: HttpLimits = field(default_factory=HttpLimits)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -228,6 +230,7 @@ class Settings:
             tokens=_read(TokenSettings),
             cursor=_read(CursorSettings),
             api_keys=_read(ApiKeySettings),
+            http=_read(HttpLimits),
         )
 
 

@@ -30,6 +30,11 @@ FORBIDDEN = [
         for package in ("activity_emit", "activity_spool", "activity_kafka", "activity_consume")
     ),
     (
+        "activity_http",
+        ["activity_emit", "activity_spool", "activity_kafka", "activity_consume", "activity_api"],
+    ),
+    ("activity_http", ["activity_deploy", "tests"]),
+    (
         "activity_settings",
         ["activity_emit", "activity_spool", "activity_kafka", "activity_consume", "activity_api"],
     ),
