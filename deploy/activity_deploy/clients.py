@@ -30,7 +30,10 @@ async def clickhouse() -> AsyncIterator[AsyncClient]:
     settings = ClickHouseSettings()
     try:
         async with await clickhouse_connect.get_async_client(
-            dsn=settings.url, database=settings.database, autogenerate_session_id=False
+            dsn=settings.url,
+            **settings.login(),
+            database=settings.database,
+            autogenerate_session_id=False,
         ) as client:
             yield client
     except ClickHouseError as error:

@@ -10,6 +10,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from activity_deploy.clickhouse.password import existing
 from activity_deploy.migrate import migrate
 from activity_deploy.process.process import Process
 from tests.support.backend import use_docker
@@ -23,14 +24,16 @@ class ClickHouseServer:
     """`python -m activity_deploy.clickhouse` on `path`, for tests that break it. It keeps its port
     over a restart; port 0 takes a free one at the first start."""
 
-    def __init__(self, path: Path, port: int = 0) -> None:
+    def __init__(self, path: Path, port: int = 0, *, unrestricted: bool = False) -> None:
         self.path = path
+        self._options = ["--unrestricted"] if unrestricted else []
         self.port = port
         self.process = Process("clickhouse", [], path.with_name(path.name + ".log"))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        """With user and password."""
+        return f"http://default:{existing(self.path)}@127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -38,7 +41,7 @@ class ClickHouseServer:
 
     async def start(self) -> None:
         """Returns when it answers. Raises AssertionError with its output if it ends instead."""
-        arguments = ["--path", str(self.path), "--port", str(self.port)]
+        arguments = ["--path", str(self.path), "--port", str(self.port), *self._options]
         command = [sys.executable, "-m", "activity_deploy.clickhouse", *arguments]
         self.process = Process("clickhouse", command, self.process.log)
         await self.process.start()

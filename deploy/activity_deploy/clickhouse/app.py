@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 
 from activity_deploy.clickhouse import compression, request
+from activity_deploy.clickhouse.access import check_password, check_sender
+from activity_deploy.clickhouse.confinement import Confinement
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.clickhouse.errors import EngineError
 from activity_deploy.clickhouse.request import QueryRequest
@@ -42,11 +44,13 @@ _TEXT = "text/plain; charset=UTF-8"
 class ClickHouseHTTP:
     """`GET` and `POST /` run a statement; `/ping` and `/replicas_status` say `Ok.`
 
-    User names and passwords are accepted and not checked: chDB has no users.
+    chDB has no users of its own to log in: the password of `default` is checked here.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, password: str, confinement: Confinement) -> None:
         self._engine = engine
+        self._password = password
+        self._confinement = confinement
         self._sessions = Sessions(engine)
         self._threads = ThreadPoolExecutor(_MOST_QUERIES, thread_name_prefix="query")
         self._common = [
@@ -56,6 +60,11 @@ class ClickHouseHTTP:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        try:
+            check_sender(scope["headers"])
+        except EngineError as error:
+            await self._refuse(send, error, "")
             return
         if scope["path"] in ("/ping", "/replicas_status"):
             await self._reply(send, 200, b"Ok.\n", [(b"content-type", _TEXT.encode())])
@@ -68,6 +77,12 @@ class ClickHouseHTTP:
             await self._query(scope, receive, send)
 
     async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            # Before its body: nobody else may fill the memory.
+            check_password(scope["headers"], scope["query_string"], self._password)
+        except EngineError as error:
+            await self._refuse(send, error, "")
+            return
         body = await _body(receive)
         if body is None:
             return  # the client left before its request was complete: nothing has been run
@@ -82,16 +97,10 @@ class ClickHouseHTTP:
             asked = request.read(scope["method"], scope["query_string"], names, body)
             query_id = asked.query_id
             del body
+            self._confinement.check(asked)
             answer = await self._run(asked, receive)
         except EngineError as error:
-            headers = [
-                (b"content-type", _TEXT.encode()),
-                (b"x-clickhouse-exception-code", str(error.code).encode()),
-                (b"x-clickhouse-query-id", query_id.encode()),
-            ]
-            await self._reply(
-                send, error.status, error.message.encode("utf-8", "replace") + b"\n", headers
-            )
+            await self._refuse(send, error, query_id)
             return
         if answer is not None:
             await self._answer(send, asked, answer)
@@ -128,6 +137,15 @@ class ClickHouseHTTP:
         if encoding:
             headers.append((b"content-encoding", encoding.encode()))
         await self._reply(send, 200, body, headers)
+
+    async def _refuse(self, send: Send, error: EngineError, query_id: str) -> None:
+        headers = [
+            (b"content-type", _TEXT.encode()),
+            (b"x-clickhouse-exception-code", str(error.code).encode()),
+            (b"x-clickhouse-query-id", query_id.encode()),
+        ]
+        text = error.message.encode("utf-8", "replace") + b"\n"
+        await self._reply(send, error.status, text, headers)
 
     async def _reply(
         self, send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]
