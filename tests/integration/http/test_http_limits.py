@@ -47,15 +47,16 @@ async def app(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
 @contextlib.asynccontextmanager
 async def serving(**limits: float) -> AsyncIterator[int]:
     """Its port."""
-    config = uvicorn.Config(app, lifespan="off", **options(HttpLimits(**(LIMITS | limits))))
+    made = HttpLimits.model_validate(LIMITS | limits)
+    config = uvicorn.Config(app, lifespan="off", **options(made))
     config.load()
     state = ServerState()
 
     def protocol() -> asyncio.Protocol:
-        made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+        protocol_: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
             config=config, server_state=state, app_state={}
         )
-        return made
+        return protocol_
 
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     async with server:
