@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading
+.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench-fairness: vegeta ## one org's searches that take all the CPU, and the othe
 
 bench-refusals: setup ## what refused messages cost the good ones beside them
 	@$(BIN)/python -m tests.bench.refusals $(if $(EVENTS),--events $(EVENTS))
+
+bench-http-limits: setup ## what servers do with clients that mean no good
+	@$(BIN)/python -m tests.bench.http_limits
 
 bench-query: vegeta ## our read API against the engine itself and a tutorial's API
 	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))

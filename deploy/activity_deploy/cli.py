@@ -20,7 +20,7 @@ from activity_deploy.forget import commands as forget
 from activity_deploy.generate import generate
 from activity_deploy.keys import commands as keys
 from activity_deploy.local.addresses import use_local_stack
-from activity_deploy.local.secrets import existing, token
+from activity_deploy.local.secrets import clickhouse_password, existing, token
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.local.state import StateDirectory
 from activity_deploy.settings import explain, read_settings, to_json, to_text
@@ -128,6 +128,12 @@ def print_token(
     """Print a bearer token for the local stack (12 hours)."""
     settings = existing(StateDirectory(LocalSettings().state_dir))
     typer.echo(token(settings, org, user, permission or [READ], workspace))
+
+
+@app.command("clickhouse-password")
+def print_clickhouse_password() -> None:
+    """Print the password of user `default` of the local ClickHouse."""
+    typer.echo(clickhouse_password(StateDirectory(LocalSettings().state_dir)))
 
 
 app.command()(generate)

@@ -35,7 +35,8 @@ async def run(settings: LocalSettings, *, once: bool) -> None:
     state.open()
     stack = Stack(settings, state)
     stack.check_ports()
-    work = asyncio.create_task(_show(stack, Secrets.of(state), forever=not once))
+    secrets = Secrets.of(state, with_clickhouse=settings.clickhouse_url is None)
+    work = asyncio.create_task(_show(stack, secrets, forever=not once))
     stopping = asyncio.create_task(told.wait())
     try:
         waits: list[asyncio.Future[Any]] = [work, stopping, stack.ended]
@@ -56,7 +57,7 @@ async def run(settings: LocalSettings, *, once: bool) -> None:
 async def _show(stack: Stack, secrets: Secrets, *, forever: bool) -> None:
     await stack.start(secrets.environment())
     result = await send_sample_traffic(stack.demo_url, stack.api_url, secrets.mint)
-    await report(stack, result, secrets.mint)
+    await report(stack, result, secrets)
     if forever:
         print("\nactivity: running; Ctrl-C stops everything", flush=True)
         await asyncio.Event().wait()

@@ -22,6 +22,7 @@ from activity_deploy.forget.policy import RetentionSettings
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.reading.settings import ReadingSettings
 from activity_emit.settings import EmitSettings
+from activity_http.limits import HttpLimits
 from activity_kafka import settings as shared
 from activity_spool.settings import SpoolSettings
 from activity_telemetry.settings import LogSettings, TraceSettings
@@ -34,6 +35,7 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         shared.TransportSettings,
         ClickHouseSettings,
     ),
+    "HTTP servers": (HttpLimits,),
     "Emitter": (EmitSettings,),
     "Spool": (SpoolSettings,),
     "Consumer": (ConsumerSettings,),

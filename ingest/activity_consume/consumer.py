@@ -36,6 +36,8 @@ from activity_consume.sources.spool import Spools
 from activity_consume.sources.subscriber import Isolation, Pages, build, pages_app
 from activity_consume.sources.topic_guard import TopicGuard
 from activity_consume.sources.topic_settings import TopicSettingsWatch
+from activity_http.limits import HttpLimits
+from activity_http.server import options
 from activity_kafka.settings import KafkaSettings, TransportSettings
 from activity_spool.progress import DIRECTORY
 from activity_spool.settings import SpoolSettings
@@ -73,6 +75,7 @@ class Service:
         self._kafka = kafka
         self._clickhouse = clickhouse
         self._settings = settings
+        self._limits = HttpLimits()
         self._stats = Stats()
         self._probes = Probes(self._stats.health, self._stats.state)
         self._stats.state.topics = (kafka.topic, kafka.dead_letter_topic)
@@ -88,9 +91,7 @@ class Service:
             signal.signal(number, lambda *_: None)
         port = metrics.getsockname()[1] if metrics else None
         pages = pages_app(Pages(self._not_ready_because, self._metrics, port))
-        config = uvicorn.Config(
-            pages, lifespan="off", log_config=None, log_level="warning", access_log=False
-        )
+        config = uvicorn.Config(pages, lifespan="off", **options(self._limits))
         server = uvicorn.Server(config)
         sockets = [listener, metrics] if metrics else [listener]
         serving = asyncio.create_task(server.serve(sockets=sockets))

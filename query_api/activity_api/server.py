@@ -5,12 +5,16 @@ import signal
 import socket
 import sys
 import tempfile
+from datetime import UTC, datetime
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from activity_api.metrics import DIRECTORY
 from activity_api.settings import ServerSettings, Settings, SettingsError
+from activity_http.refusal import Refusal
+from activity_http.server import options, raise_file_limit
+from activity_schemas.errors import error_response
 from activity_telemetry.logs import configure_logging
 
 # With it the process is gone within 5 seconds of a SIGTERM, whatever its clients do.
@@ -21,9 +25,9 @@ _BACKLOG = 4096
 def serve(application: str = "activity_api.app:from_environment") -> int:
     """The exit status. `application`: where a worker finds the function that makes it."""
     try:
-        read = Settings.from_environment()
-        configure_logging(read.logs, own="activity_api")
-        settings = read.server
+        configured = Settings.from_environment()
+        configure_logging(configured.logs, own="activity_api")
+        settings = configured.server
         listener = _listen(settings, settings.port)
         sockets = [listener]
         if settings.metrics_port is not None:
@@ -39,15 +43,11 @@ def serve(application: str = "activity_api.app:from_environment") -> int:
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
-        log_config=None,  # activity_telemetry.logs, in each worker
-        log_level="warning",
-        access_log=False,
-        server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=30,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        **options(configured.http, refusal_body),
     )
+    raise_file_limit()
     # uvicorn raises the signal that ended it once more; by then all is done.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -64,6 +64,12 @@ def serve(application: str = "activity_api.app:from_environment") -> int:
     server = uvicorn.Server(config)
     server.run(sockets)
     return 0 if server.started else 1
+
+
+def refusal_body(refusal: Refusal) -> tuple[str, bytes]:
+    """In the shape of every other error."""
+    body = error_response(refusal.status, refusal.error, refusal.message, datetime.now(UTC))
+    return "application/json", body.model_dump_json().encode()
 
 
 def _listen(settings: ServerSettings, port: int, setting: str = "PORT") -> socket.socket:

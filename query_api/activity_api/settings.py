@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activity_api.token_settings import TokenSettings
+from activity_http.limits import HttpLimits
 from activity_settings.files import FileSettings
 from activity_telemetry.settings import LogSettings, TraceSettings
 
@@ -225,6 +226,7 @@ class Settings:
     api_keys: ApiKeySettings = field(default_factory=ApiKeySettings)
     logs: LogSettings = field(default_factory=LogSettings)
     traces: TraceSettings = field(default_factory=TraceSettings)
+    http: HttpLimits = field(default_factory=HttpLimits)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -240,6 +242,7 @@ class Settings:
             api_keys=_read(ApiKeySettings),
             logs=_read(LogSettings),
             traces=_read(TraceSettings),
+            http=_read(HttpLimits),
         )
 
 

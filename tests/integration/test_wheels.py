@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PIPELINE = {"activity_api", "activity_consume", "activity_deploy"}
+PIPELINE = {"activity_api", "activity_consume", "activity_deploy", "activity_http"}
 EMITTER = {
     "activity_emit",
     "activity_kafka",
@@ -22,7 +22,10 @@ EMITTER = {
 }
 # What is read beside the code.
 DATA = {
-    "activity_api/openapi/docs.html",
+    "activity_api/openapi/swagger_ui/page.html",
+    "activity_api/openapi/swagger_ui/swagger-ui-bundle.js",
+    "activity_deploy/clickhouse/config.xml",
+    "activity_deploy/clickhouse/users.xml",
     "activity_deploy/kafka/log4j2.properties",
     "activity_deploy/kafka/pom.xml",
 }

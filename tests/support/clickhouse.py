@@ -10,6 +10,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from activity_deploy.clickhouse.password import existing
 from activity_deploy.migrate import migrate
 from activity_deploy.process.process import Process
 from tests.support.backend import use_docker
@@ -24,17 +25,24 @@ class ClickHouseServer:
     over a restart; port 0 takes a free one at the first start."""
 
     def __init__(
-        self, path: Path, port: int = 0, program: Sequence[str] = ("activity_deploy.clickhouse",)
+        self,
+        path: Path,
+        port: int = 0,
+        *,
+        program: Sequence[str] = ("activity_deploy.clickhouse",),
+        unrestricted: bool = False,
     ) -> None:
         """`program`: what `python -m` runs."""
         self.path = path
         self._program = program
+        self._options = ["--unrestricted"] if unrestricted else []
         self.port = port
         self.process = Process("clickhouse", [], path.with_name(path.name + ".log"))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        """With user and password."""
+        return f"http://default:{existing(self.path)}@127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -42,7 +50,7 @@ class ClickHouseServer:
 
     async def start(self) -> None:
         """Returns when it answers. Raises AssertionError with its output if it ends instead."""
-        arguments = ["--path", str(self.path), "--port", str(self.port)]
+        arguments = ["--path", str(self.path), "--port", str(self.port), *self._options]
         command = [sys.executable, "-m", *self._program, *arguments]
         self.process = Process("clickhouse", command, self.process.log)
         await self.process.start()

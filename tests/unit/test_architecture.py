@@ -31,9 +31,12 @@ FORBIDDEN = [
     ),
     *(
         (package, ["activity_emit", "activity_spool", "activity_kafka", "activity_consume"])
-        for package in ("activity_settings", "activity_telemetry", "activity_api")
+        for package in ("activity_settings", "activity_telemetry", "activity_http", "activity_api")
     ),
-    *((package, ["activity_api"]) for package in ("activity_settings", "activity_telemetry")),
+    *(
+        (package, ["activity_api", "activity_deploy", "tests"])
+        for package in ("activity_settings", "activity_telemetry", "activity_http")
+    ),
     ("activity_api", ["activity_deploy", "tests"]),
     ("activity_deploy", ["tests"]),
     ("activity_consume", ["activity_emit"]),

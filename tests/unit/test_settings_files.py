@@ -171,7 +171,8 @@ def test_the_local_stack_reads_them_and_hands_on_the_values(
     for name in ("ACTIVITY_JWT_KEY", "ACTIVITY_CURSOR_KEY"):
         environment.delenv(name)
         environment.setenv(f"{name}_FILE", str(secret_file))
-    for name, value in Secrets.of(StateDirectory(tmp_path)).environment().items():
+    secrets = Secrets.of(StateDirectory(tmp_path), with_clickhouse=True)
+    for name, value in secrets.environment().items():
         environment.setenv(name, value)
     settings = Settings.from_environment()
     assert settings.cursor.key.get_secret_value() == SECRET

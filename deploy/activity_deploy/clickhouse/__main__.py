@@ -11,20 +11,34 @@ import uvicorn
 from pydantic import ValidationError
 
 from activity_deploy.clickhouse.app import ClickHouseHTTP
+from activity_deploy.clickhouse.confinement import confined
 from activity_deploy.clickhouse.connections import VERSION
 from activity_deploy.clickhouse.data_directory import DataDirectory, DataDirectoryError
 from activity_deploy.clickhouse.engine import Engine
+from activity_deploy.clickhouse.password import password_of
 from activity_deploy.errors import first_line
+from activity_deploy.local.settings import LocalSettings
+from activity_deploy.settings import explain
+from activity_http.limits import HttpLimits
+from activity_http.server import options
 from activity_telemetry.logs import configure_logging
 from activity_telemetry.settings import LogSettings
 
-# Not a setting: chDB has no users and no row policies, and its `file()` reads what this process may
-# read, so whoever reaches this port owns the account it runs under.
+# Not a setting: one password is all that stands before the tables of all orgs, and it goes over the
+# wire as it is.
 HOST = "127.0.0.1"
 
 # Together under the 5 seconds in which a SIGTERM must be done.
 _REQUESTS_PATIENCE_SECONDS = 2
 _ENGINE_PATIENCE_SECONDS = 1.5
+
+
+# As a ClickHouse server has them: parameters go into the target, and an INSERT has no end.
+_LIKE_A_SERVER = {
+    "max_request_line_bytes": 1 << 20,  # http_max_uri_size
+    "max_header_bytes": (1 << 20) + (128 << 10),  # and http_max_field_value_size
+    "max_body_bytes": 0,
+}
 
 
 class _Server(uvicorn.Server):
@@ -43,19 +57,29 @@ def main() -> int:
     parser.add_argument("--path", type=Path, required=True, help="directory of the data")
     default_port = os.environ.get("ACTIVITY_CLICKHOUSE_PORT", "8123")
     parser.add_argument("--port", type=int, default=default_port, help="0: any free one")
+    parser.add_argument(
+        "--unrestricted",
+        action="store_true",
+        default=LocalSettings().clickhouse_unrestricted,
+        help="SQL may use files, addresses, other servers, SYSTEM: all that this account may",
+    )
     arguments = parser.parse_args()
     try:
         configure_logging(LogSettings(), own="activity_deploy")
+        limits = HttpLimits().model_copy(update=_LIKE_A_SERVER)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)[0]
-        return _fail(f"ACTIVITY_LOG_{str(wrong['loc'][0]).upper()}: {wrong['msg']}")
+        return _fail(explain(error)[0])
     # The port first: a second start with the same arguments should name what is in its way.
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, arguments.port))
         directory = DataDirectory(arguments.path.resolve(), VERSION)
-        engine = Engine(directory.engine_path)
+        password = password_of(arguments.path.resolve())
+        confinement = confined(directory.engine_path, is_restricted=not arguments.unrestricted)
+        engine = Engine(directory.engine_path, is_restricted=not arguments.unrestricted)
+    except ValueError as error:
+        return _fail(str(error))
     except (OSError, OverflowError) as error:
         text = getattr(error, "strerror", None) or error
         return _fail(f"cannot listen on port {arguments.port}: {text}; choose another --port")
@@ -63,23 +87,17 @@ def main() -> int:
         return _fail(str(error))
     except RuntimeError as error:
         return _fail(f"the engine does not open {arguments.path}: {first_line(error)}")
-    return _serve(engine, listener)
+    return _serve(ClickHouseHTTP(engine, password, confinement), listener, limits)
 
 
-def _serve(engine: Engine, listener: socket.socket) -> int:
-    app = ClickHouseHTTP(engine)
+def _serve(app: ClickHouseHTTP, listener: socket.socket, limits: HttpLimits) -> int:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
         lifespan="off",
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
         backlog=4096,
-        timeout_keep_alive=30,
         timeout_graceful_shutdown=_REQUESTS_PATIENCE_SECONDS,
+        **options(limits),
     )
     # uvicorn raises the signal it stopped for once more; by then it has done its work.
     for number in (signal.SIGTERM, signal.SIGINT):

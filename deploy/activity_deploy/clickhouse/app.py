@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 from activity_deploy.clickhouse import compression, request
+from activity_deploy.clickhouse.access import check_password, check_sender
+from activity_deploy.clickhouse.confinement import Confinement
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.clickhouse.errors import EngineError
 from activity_deploy.clickhouse.metrics import EngineMetrics
@@ -46,12 +48,14 @@ class ClickHouseHTTP:
     """`GET` and `POST /` run a statement; `/ping` and `/replicas_status` say `Ok.`;
     `/metrics` is for Prometheus.
 
-    User names and passwords are accepted and not checked: chDB has no users.
+    chDB has no users of its own to log in: the password of `default` is checked here.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, password: str, confinement: Confinement) -> None:
         self._engine = engine
         self._metrics = EngineMetrics()
+        self._password = password
+        self._confinement = confinement
         self._sessions = Sessions(engine)
         self._threads = ThreadPoolExecutor(_MOST_QUERIES, thread_name_prefix="query")
         self._common = [
@@ -61,6 +65,11 @@ class ClickHouseHTTP:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        try:
+            check_sender(scope["headers"])
+        except EngineError as error:
+            await self._refuse(send, error, "")
             return
         if scope["path"] in ("/ping", "/replicas_status"):
             await self._reply(send, 200, b"Ok.\n", [(b"content-type", _TEXT.encode())])
@@ -76,6 +85,12 @@ class ClickHouseHTTP:
             await self._query(scope, receive, send)
 
     async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            # Before its body: nobody else may fill the memory.
+            check_password(scope["headers"], scope["query_string"], self._password)
+        except EngineError as error:
+            await self._refuse(send, error, "")
+            return
         body = await _body(receive)
         if body is None:
             return  # the client left before its request was complete: nothing has been run
@@ -90,17 +105,11 @@ class ClickHouseHTTP:
             asked = request.read(scope["method"], scope["query_string"], names, body)
             query_id = asked.query_id
             del body
+            self._confinement.check(asked)
             answer = await self._run(asked, receive)
             outcome = "cancelled" if answer is None else "ok"
         except EngineError as error:
-            headers = [
-                (b"content-type", _TEXT.encode()),
-                (b"x-clickhouse-exception-code", str(error.code).encode()),
-                (b"x-clickhouse-query-id", query_id.encode()),
-            ]
-            await self._reply(
-                send, error.status, error.message.encode("utf-8", "replace") + b"\n", headers
-            )
+            await self._refuse(send, error, query_id)
             return
         finally:
             self._metrics.ran(outcome, perf_counter() - began)
@@ -139,6 +148,15 @@ class ClickHouseHTTP:
         if encoding:
             headers.append((b"content-encoding", encoding.encode()))
         await self._reply(send, 200, body, headers)
+
+    async def _refuse(self, send: Send, error: EngineError, query_id: str) -> None:
+        headers = [
+            (b"content-type", _TEXT.encode()),
+            (b"x-clickhouse-exception-code", str(error.code).encode()),
+            (b"x-clickhouse-query-id", query_id.encode()),
+        ]
+        text = error.message.encode("utf-8", "replace") + b"\n"
+        await self._reply(send, error.status, text, headers)
 
     async def _reply(
         self, send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]

@@ -19,16 +19,19 @@ _SERVER_SETTINGS = "&".join(
     )
 )
 
+_CONFIG, _USERS = (Path(__file__).with_name(f"{name}.xml") for name in ("config", "users"))
+
 
 class Engine:
     """Queries on different connections run side by side (chDB releases the GIL)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_restricted: bool = True) -> None:
         self._path = str(path)
+        config = f"config-file={_CONFIG}" + (f"&users_config={_USERS}" if is_restricted else "")
         # Kept open to the end: with its last connection the engine closes.
         # Where a server's default configuration has it: `BACKUP ... TO File('name')`.
         backups = f"backups.allowed_path={self._path}/backups"
-        self._root = connect(f"{self._path}?{_SERVER_SETTINGS}&{backups}")
+        self._root = connect(f"{self._path}?{config}&{_SERVER_SETTINGS}&{backups}")
         self.timezone = self._root.query("SELECT timezone()", "TSV").bytes().decode().strip()
         self.connections = ConnectionPool(self._path)
         self.files = InsertFiles()

@@ -1,13 +1,21 @@
 """One statement on one connection."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from activity_deploy.clickhouse.connections import VERSION, Connection, Key
 from activity_deploy.clickhouse.errors import RAISED, engine_error, refused
 from activity_deploy.clickhouse.insert_file import InsertFiles
-from activity_deploy.clickhouse.statement import ANSWERING, Statement, insert_into, with_file
+from activity_deploy.clickhouse.statement import (
+    ANSWERING,
+    Statement,
+    insert_into,
+    with_file,
+    with_table,
+)
+
+_INPUT_TABLE = "_input_of_this_statement"
 
 #: Tables that exist for one statement only: name -> (structure, format, data).
 ExternalTables = dict[str, tuple[str, str, bytes]]
@@ -52,7 +60,10 @@ def run_on(connection: Connection, run: Run, files: InsertFiles) -> Answer:
         for name, (structure, data_format, data) in run.external.items():
             connection.chdb.query(f"CREATE TEMPORARY TABLE {name} ({structure})")
             _query(connection, insert_into(name, data_format, data), "Null", {}, files)
-        result = _query(connection, statement, run.default_format, run.params, files)
+        if statement.data is not None and statement.infile_at is None:
+            result = _select_from_input(connection, run, files)
+        else:
+            result = _query(connection, statement, run.default_format, run.params, files)
     except RAISED as error:
         raise engine_error(error, VERSION) from None
     if statement.verb == b"INSERT":
@@ -81,6 +92,20 @@ def _query(
             return query(with_file(statement, path), "Null", params)
     except OSError as error:
         raise refused(243, "NOT_ENOUGH_SPACE", f"No room for the data: {error.strerror}") from None
+
+
+def _select_from_input(connection: Connection, run: Run, files: InsertFiles) -> Any:
+    """input() reads a table that is there as long as the statement: the engine's own input() has no
+    data here, and the table function file() is granted to nobody."""
+    structure, select = with_table(run.statement, _INPUT_TABLE)
+    data = insert_into(_INPUT_TABLE, run.statement.data_format.decode(), b"")
+    query = connection.chdb.query
+    query(f"CREATE TEMPORARY TABLE {_INPUT_TABLE} ({structure})")
+    try:
+        _query(connection, replace(data, data=run.statement.data), "Null", {}, files)
+        return query(select.sql, "Null", run.params)
+    finally:
+        query(f"DROP TEMPORARY TABLE {_INPUT_TABLE}")
 
 
 def _summary(result: Any, started: int, answer_bytes: int | None = None) -> dict[str, str]:

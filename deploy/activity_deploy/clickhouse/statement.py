@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from activity_deploy.clickhouse.connections import quote
 from activity_deploy.clickhouse.errors import refused
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     rb"""(?P<space> \s+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ )
        | (?P<quoted> '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*` )
        | (?P<heredoc> \$(?P<tag>\w*)\$ .*? \$(?P=tag)\$ )
@@ -82,7 +82,7 @@ def _parse_insert(text: bytes, rest: Sequence[bytes]) -> Statement:
     selecting = False
     format_at = settings_at = 0
     before = b""
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         if token.lastgroup == "space":
             continue
         word = token[0].upper() if token.lastgroup == "word" else b""
@@ -114,14 +114,23 @@ def insert_into(table: str, data_format: str, data: bytes) -> Statement:
 
 
 def with_file(statement: Statement, path: str) -> bytes:
-    """The same INSERT, reading its data from a file."""
-    quoted = quote(path).encode()
-    sql, at, data_format = statement.sql, statement.infile_at, statement.data_format
+    """The same INSERT, reading its data from a file; not for one that selects from input()."""
+    sql, at = statement.sql, statement.infile_at
     if at is None:
-        source = b"file(%s, '%s', " % (quoted, data_format)
-        return _INPUT.sub(lambda found: source + found["structure"] + b", 'none')", sql, count=1)
-    infile = b" FROM INFILE %s COMPRESSION 'none' " % quoted
-    return sql[:at] + infile + sql[at:] + b" FORMAT " + data_format
+        raise ValueError("it selects from input()")
+    infile = b" FROM INFILE %s COMPRESSION 'none' " % quote(path).encode()
+    return sql[:at] + infile + sql[at:] + b" FORMAT " + statement.data_format
+
+
+def with_table(statement: Statement, table: str) -> tuple[str, Statement]:
+    """An INSERT that selects from input(): the structure it names, and the same from `table`."""
+    found = _INPUT.search(statement.sql)
+    if found is None:
+        raise ValueError("it does not select from input()")
+    literal = found["structure"][1:-1].replace(b"''", b"'")
+    structure = re.sub(rb"\\(.)", rb"\1", literal, flags=re.DOTALL)
+    sql = statement.sql[: found.start()] + table.encode() + statement.sql[found.end() :]
+    return structure.decode("utf-8", "surrogateescape"), Statement(b"INSERT", sql)
 
 
 def _refuse_second(text: bytes) -> None:
@@ -129,7 +138,7 @@ def _refuse_second(text: bytes) -> None:
     if b";" not in text.rstrip(b"; \t\r\n"):
         return
     ended = False
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         if token.lastgroup == "space":
             continue
         if token[0] == b";":

@@ -9,6 +9,8 @@ from activity_api.settings import TokenSettings
 from activity_deploy.demo.app import create_app
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.settings import explain
+from activity_http.limits import HttpLimits
+from activity_http.server import options
 from activity_telemetry.logs import configure_logging
 from activity_telemetry.settings import LogSettings
 
@@ -25,10 +27,8 @@ def main() -> int:
         create_app(tokens),
         host="127.0.0.1",
         port=LocalSettings().demo_port,
-        access_log=False,
-        log_config=None,
-        log_level="warning",
         timeout_graceful_shutdown=2,
+        **options(HttpLimits()),
     )
     return 0
 

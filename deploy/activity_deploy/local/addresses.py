@@ -9,6 +9,7 @@ from activity_deploy.local.state import StateDirectory
 from activity_deploy.process.ports import HOST
 
 _DEFAULT_NAME = ".state"
+_PASSWORD_FILE = "ACTIVITY_CLICKHOUSE_PASSWORD_FILE"  # noqa: S105 - the name of a variable
 
 
 def find_state_directory(environment: MutableMapping[str, str], start: Path) -> Path:
@@ -33,6 +34,7 @@ def use_local_stack(environment: MutableMapping[str, str], start: Path) -> set[s
     What is set counts first, then a port that is set, then what the running stack has written down.
     Raises ValidationError for a wrong setting of the local stack.
     """
+    own = not environment.get("ACTIVITY_CLICKHOUSE_URL")
     before = {name for name, value in environment.items() if value}
     state = StateDirectory(find_state_directory(environment, start))
     environment["ACTIVITY_STATE_DIR"] = str(state.path)
@@ -58,4 +60,9 @@ def use_local_stack(environment: MutableMapping[str, str], start: Path) -> set[s
             environment[name] = address
         elif isinstance(written, dict) and isinstance(written.get(name), str):
             environment[name] = written[name]
+    is_given = environment.get("ACTIVITY_CLICKHOUSE_PASSWORD") or environment.get(_PASSWORD_FILE)
+    file = written.get(_PASSWORD_FILE) if isinstance(written, dict) else None
+    # A stack that was given its password has no file of it.
+    if own and not is_given and isinstance(file, str) and Path(file).exists():
+        environment[_PASSWORD_FILE] = file
     return {name for name, value in environment.items() if value} - before

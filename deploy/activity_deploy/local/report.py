@@ -9,7 +9,8 @@ from rich.table import Table
 
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError
-from activity_deploy.local.sample_traffic import Mint, Result
+from activity_deploy.local.sample_traffic import Result
+from activity_deploy.local.secrets import Secrets
 from activity_deploy.local.stack import Stack
 from activity_deploy.local.tables import print_table
 
@@ -17,12 +18,12 @@ _ORG, _USER, _WORKSPACE = "acme", "ann", "search"
 _ROWS = 15
 
 
-async def report(stack: Stack, result: Result, mint: Mint) -> None:
+async def report(stack: Stack, result: Result, secrets: Secrets) -> None:
     """Print listing, summary, times, lines to paste, addresses. Raises UserError."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)
-    token = mint(_ORG, _USER)
+    token = secrets.mint(_ORG, _USER)
     base = f"{stack.api_url}/v1/orgs/{_ORG}"
     page = await _get(f"{base}/activity?limit={_ROWS}", token)
     summary = await _get(f"{base}/activity/summary?hours=1", token)
@@ -33,7 +34,7 @@ async def report(stack: Stack, result: Result, mint: Mint) -> None:
         f"{count} requests. From response to visible in the API:"
         f" {result.all_s:.2f} s after the last of them, {result.one_s:.2f} s for one alone.\n"
     )
-    for line in _lines(stack, base, token):
+    for line in _lines(stack, base, token, secrets.clickhouse):
         # Not wrapped: lines that are pasted must stay lines.
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
@@ -69,9 +70,10 @@ def _summary(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _lines(stack: Stack, base: str, token: str) -> list[str]:
+def _lines(stack: Stack, base: str, token: str, password: str | None) -> list[str]:
     curl = 'curl -sw "\\n" -H "Authorization: Bearer $TOKEN"'
     database = f"{stack.clickhouse_url}/?database={ClickHouseSettings().database}"
+    login = "" if password is None else f" -u default:{password}"
     query = "SELECT action, count() FROM events GROUP BY action FORMAT PrettyCompact"
     return [
         "Lines to paste:",
@@ -79,7 +81,7 @@ def _lines(stack: Stack, base: str, token: str) -> list[str]:
         f'{curl} "{base}/activity?limit=5"',
         f'{curl} "{base}/workspaces/{_WORKSPACE}/activity/actions/execute?limit=5"',
         f'{curl} "{base}/me/activity/summary"',
-        f'curl -s "{database}" --data-binary "{query}"',
+        f'curl -s{login} "{database}" --data-binary "{query}"',
         f"{curl} -X POST {stack.demo_url}/v1/orgs/{_ORG}/workspaces/{_WORKSPACE}"
         "/augmentations/tag/trigger",
         "",
@@ -87,7 +89,8 @@ def _lines(stack: Stack, base: str, token: str) -> list[str]:
         f"demo     {stack.demo_url}/openapi.json",
         f"consumer {stack.consumer_url}/metrics",
         f"Kafka    {stack.transport}",
-        f"SQL      {stack.clickhouse_url}",
+        f"SQL      {stack.clickhouse_url}"
+        + ("" if password is None else f" (user default, password {password})"),
     ]
 
 

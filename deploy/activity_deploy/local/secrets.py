@@ -15,27 +15,36 @@ from activity_deploy.local.state import StateDirectory
 from activity_settings.files import read_variable
 
 _JWT, _CURSOR = "ACTIVITY_JWT_KEY", "ACTIVITY_CURSOR_KEY"
+_CLICKHOUSE = "ACTIVITY_CLICKHOUSE_PASSWORD"
+_CLICKHOUSE_KEY = "clickhouse"
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Both from the environment where they are set there, else from the state directory."""
+    """All from the environment where they are set there, else from the state directory."""
 
     tokens: TokenSettings
     cursor: str
+    #: Of user `default`; None: the ClickHouse is another one, and its settings are the
+    #: environment's alone.
+    clickhouse: str | None
 
     @classmethod
-    def of(cls, state: StateDirectory) -> Self:
+    def of(cls, state: StateDirectory, *, with_clickhouse: bool) -> Self:
         """Makes what is missing. Raises UserError for settings that allow no tokens of our own."""
         return cls(
             _settings(_given(_JWT) or state.key("jwt")),
             _given(_CURSOR) or state.key("cursor"),
+            (_given(_CLICKHOUSE) or state.key(_CLICKHOUSE_KEY)) if with_clickhouse else None,
         )
 
     def environment(self) -> dict[str, str]:
         """For the children, who get the values and not the files that they may be from."""
         key = self.tokens.key.get_secret_value() if self.tokens.key else ""
-        return {_JWT: key, _CURSOR: self.cursor, f"{_JWT}_FILE": "", f"{_CURSOR}_FILE": ""}
+        found = {_JWT: key, _CURSOR: self.cursor}
+        if self.clickhouse is not None:
+            found[_CLICKHOUSE] = self.clickhouse
+        return found | {f"{name}_FILE": "" for name in found}
 
     def mint(self, org_id: str, user_id: str) -> str:
         """A token that may read the org's activity."""
@@ -52,6 +61,17 @@ def existing(state: StateDirectory) -> TokenSettings:
             " or set ACTIVITY_STATE_DIR or ACTIVITY_JWT_KEY to its own"
         )
     return _settings(key)
+
+
+def clickhouse_password(state: StateDirectory) -> str:
+    """Of the environment or of a stack that was started before. Raises UserError."""
+    password = _given(_CLICKHOUSE) or state.existing_key(_CLICKHOUSE_KEY)
+    if password is None:
+        raise UserError(
+            f"no password in {state.path}: start the local stack first (`make run`),"
+            f" or set ACTIVITY_STATE_DIR or {_CLICKHOUSE} to its own"
+        )
+    return password
 
 
 def token(

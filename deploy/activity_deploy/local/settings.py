@@ -36,5 +36,7 @@ class LocalSettings(BaseSettings):
     """By default Kafka where it can run, else the services' spools, read directly."""
     kafka_bootstrap_servers: str | None = None
     """Use this Kafka and start none."""
+    clickhouse_unrestricted: bool = False
+    """SQL of the local ClickHouse may read files and addresses, other servers, and use SYSTEM."""
     clickhouse_url: str | None = None
     """Use this ClickHouse and start none."""

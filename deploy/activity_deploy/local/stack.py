@@ -82,13 +82,14 @@ class Stack:
     async def start(self, secrets: dict[str, str]) -> None:
         """Returns when all are ready. `secrets`: more environment variables. Raises UserError."""
         self._environment |= secrets
-        remember(
-            self._state,
-            {
-                name: self._environment[name]
-                for name in ("ACTIVITY_KAFKA_BOOTSTRAP_SERVERS", "ACTIVITY_CLICKHOUSE_URL")
-            },
-        )
+        addresses = {
+            name: self._environment[name]
+            for name in ("ACTIVITY_KAFKA_BOOTSTRAP_SERVERS", "ACTIVITY_CLICKHOUSE_URL")
+        }
+        if self.settings.clickhouse_url is None:
+            path = self._state.key_path("clickhouse")
+            addresses["ACTIVITY_CLICKHOUSE_PASSWORD_FILE"] = str(path)
+        remember(self._state, addresses)
         await _together(self._start_kafka(), self._start_clickhouse())
         await _together(
             self._serve("consumer", ["activity_consume"], f"{self.consumer_url}/readyz"),

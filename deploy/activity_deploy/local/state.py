@@ -60,7 +60,7 @@ class StateDirectory:
 
     def key(self, name: str) -> str:
         """The secret `name`, made when first asked for; readable by its owner only."""
-        path = self._key_path(name)
+        path = self.key_path(name)
         if not path.exists():
             fresh = path.with_suffix(".new")
             fresh.unlink(missing_ok=True)
@@ -70,13 +70,14 @@ class StateDirectory:
             fresh.replace(path)
         return path.read_text().strip()
 
+    def key_path(self, name: str) -> Path:
+        """Where the secret `name` is, or would be."""
+        return self.path / f"{name}.key"
+
     def existing_key(self, name: str) -> str | None:
         """The secret if there is one; nothing is made."""
-        path = self._key_path(name)
+        path = self.key_path(name)
         return path.read_text().strip() if path.exists() else None
-
-    def _key_path(self, name: str) -> Path:
-        return self.path / f"{name}.key"
 
     def _take_lock(self) -> None:
         try:

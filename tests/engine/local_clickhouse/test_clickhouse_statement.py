@@ -3,7 +3,7 @@
 import pytest
 
 from activity_deploy.clickhouse.errors import EngineError, engine_error
-from activity_deploy.clickhouse.statement import parse, with_file
+from activity_deploy.clickhouse.statement import parse, with_file, with_table
 
 INSERTS = [
     (b"INSERT INTO t (a, b) FORMAT JSONEachRow\n", b'{"a":1}\n{"a":2}\n', b"JSONEachRow"),
@@ -46,15 +46,16 @@ def test_an_insert_is_the_same_however_its_body_was_cut(
             b"insert into t  FROM INFILE '/f' COMPRESSION 'none'"
             b" settings x = 1, y = 'FORMAT' FORMAT TSV",
         ),
-        (
-            INSERTS[3][0],
-            b"INSERT INTO t SELECT a FROM"
-            b" file('/f', 'CSV', 'a UInt8, b Enum(\\'x\\' = 1)', 'none')",
-        ),
     ],
 )
 def test_an_insert_reads_its_data_from_a_file(head: bytes, sql: bytes) -> None:
     assert with_file(parse(head, [b"1"]), "/f") == sql
+
+
+def test_input_is_a_table_of_its_structure() -> None:
+    structure, select = with_table(parse(INSERTS[3][0], [b"1"]), "t_in")
+    assert structure == "a UInt8, b Enum('x' = 1)"
+    assert select.sql == b"INSERT INTO t SELECT a FROM t_in"
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,18 @@
 """The committed document, and the page that shows it without the internet."""
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import activity_schemas
 from activity_api.clickhouse.watermark import HEADER
+from activity_api.openapi.docs_page import FOLDER, with_bearer
 from activity_api.openapi.document import document
 from activity_api.settings import LimitSettings
 from tests.support.query import api, bearer, settings
@@ -89,9 +90,48 @@ async def test_it_is_served() -> None:
 
 
 async def test_the_page_needs_nothing_from_elsewhere() -> None:
+    """In a browser: tests/integration/api/test_docs_page.py."""
     async with api(settings(NOWHERE)) as client:
-        response: httpx.Response = await client.get("/docs")
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert not re.findall(r"(?:https?:)?//[\w.-]+\.\w+|<link|src=|@import", response.text)
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert re.findall(r'fetch\("(.*?)"\)', response.text) == ["openapi.json"]
+        page = await client.get("/docs")
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert not re.findall(r"(?:https?:)?//[\w.-]+\.\w+|@import|<script>|style=", page.text)
+        for target in re.findall(r'(?:src|href)="(docs/.*?)"', page.text):
+            assert (await client.get(f"/{target}")).status_code == 200
+        for path in ("/docs", "/docs/start.js", "/docs/openapi.json", "/openapi.json"):
+            headers = (await client.get(path)).headers
+            assert headers["x-content-type-options"] == "nosniff"
+            policy = headers["content-security-policy"]
+            assert "unsafe" not in policy
+            for part in (
+                "default-src 'none'",
+                "script-src 'self'",
+                "frame-ancestors 'none'",
+                "base-uri 'none'",
+                "form-action 'none'",
+            ):
+                assert part in policy
+        for path in ("/docs/vendored.json", "/docs/page.html", "/docs/../docs_page.py", "/docs/"):
+            assert (await client.get(path)).status_code == 404
+
+
+def test_the_page_is_its_authors() -> None:
+    """How the files were made is said beside them; nothing in them was changed."""
+    made = json.loads((FOLDER / "vendored.json").read_text())
+    assert made["made_by"].startswith(f"npm pack {made['package']}@{made['version']};")
+    own = {"page.html", "start.js", "vendored.json"}
+    assert {path.name for path in FOLDER.iterdir()} - own == made["sha256"].keys()
+    for name, digest in made["sha256"].items():
+        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_its_document_differs_in_the_token_alone() -> None:
+    """A page leaves out a parameter called Authorization, and asks for a security scheme's."""
+    ours, theirs = json.loads(json.dumps(document())), with_bearer()
+    assert theirs.pop("security") == [{"bearer": []}]
+    assert theirs["components"].pop("securitySchemes")["bearer"]["scheme"] == "bearer"
+    for item in ours["paths"].values():
+        (left_out,) = [one for one in item["get"]["parameters"] if one["in"] == "header"]
+        assert left_out["name"] == "authorization"
+        item["get"]["parameters"].remove(left_out)
+    assert theirs == ours
+    assert list(theirs["paths"]) == list(ours["paths"])

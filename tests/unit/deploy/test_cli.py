@@ -15,6 +15,7 @@ COMMAND = typer.main.get_command(app)
 # What README and docs name; a new command is added here and there.
 EXPECTED = {
     "asyncapi",
+    "clickhouse-password",
     "consume",
     "dlq",
     "erase",
