@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits
+.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench-http-limits: setup ## what servers do with clients that mean no good
 bench-query: vegeta ## our read API against the engine itself and a tutorial's API
 	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))
 
+bench-issuer: setup ## known keys beside an issuer that hangs, drips, lies or is away for an hour
+	@$(BIN)/python -m tests.bench.issuer
+
 bench-reading: setup ## what it costs a read to be recorded, in CPU time
 	@$(BIN)/python -m tests.bench.reading $(if $(ROUNDS),--rounds $(ROUNDS))
 
@@ -114,6 +117,9 @@ format: setup
 lock: ## renew requirements.lock after a change of pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet --output-file requirements.lock
+
+audit: setup ## the lock file against known advisories, without a network
+	@$(BIN)/python -m tests.support.audit
 
 schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, AsyncAPI, settings
 	$(BIN)/python -m activity_schemas > schemas/activity-event.v1.schema.json

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import clickhouse_connect
 
+from activity_deploy.clickhouse.password import existing
 from activity_deploy.migrate import describe, migrate
 from activity_deploy.process.http_ready import wait_ready
 from activity_deploy.process.ports import free_ports
@@ -27,7 +28,10 @@ async def snapshot() -> str:
         try:
             await wait_ready(f"{url}/ping", engine)
             client = await clickhouse_connect.get_async_client(
-                dsn=url, autogenerate_session_id=False
+                dsn=url,
+                username="default",
+                password=existing(Path(folder) / "data"),
+                autogenerate_session_id=False,
             )
             await migrate(client, "activity")
             made = await describe(client, "activity")

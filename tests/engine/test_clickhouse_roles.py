@@ -5,10 +5,8 @@ made of the same SQL files (tests/support/clickhouse_as.py). What a users.xml do
 server takes the statements, and the quota - runs where `ACTIVITY_TEST_CLICKHOUSE_URL` names one.
 """
 
-import ast
 import contextlib
 import os
-import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -29,7 +27,7 @@ from activity_consume.dead_letter.repository import DeadLetterRepository
 from activity_consume.record import TopicPartition
 from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_consume.sink.incarnations import Incarnation, Incarnations
-from activity_deploy.clickhouse_roles import ROLES, analyst_statements, apply, role_statements
+from activity_deploy.clickhouse_roles import analyst_statements, apply, role_statements
 from activity_deploy.keys.repository import KeyRepository
 from activity_deploy.migrate import migrate
 from activity_deploy.process.ports import free_ports
@@ -248,59 +246,6 @@ def test_an_analyst_sees_one_org(store: Store, orgs: list[str], seen: str, tmp_p
     for statement, expected in asked.items():
         found = answers[statement]
         assert found == expected or {found, expected} <= either, (statement, found)
-
-
-async def test_every_statement_is_one_and_names_what_is_there(clickhouse: AsyncClient) -> None:
-    database = str(await clickhouse.command("SELECT currentDatabase()"))
-    tables = {
-        str(name)
-        for (name,) in (
-            await clickhouse.query(
-                "SELECT name FROM system.tables WHERE database = currentDatabase()"
-            )
-        ).result_rows
-    }
-    for statement in (
-        *(one for role in ROLES for one in role_statements(role, database)),
-        *analyst_statements("it's `odd` \\ {database} {org}", database),
-    ):
-        parsed = await clickhouse.query(
-            "SELECT formatQuerySingleLine({s:String})", parameters={"s": statement}
-        )
-        for table in re.findall(rf"ON `?{database}`?\.(\w+)", str(parsed.result_rows[0][0])):
-            assert table in tables
-
-
-_NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|TABLE)\s+(\w+)")
-
-
-@pytest.mark.parametrize(
-    ("role", "sources"),
-    [
-        ("ingest", ["ingest/activity_consume"]),
-        ("api", ["query_api/activity_api"]),
-        ("operator", ["deploy/activity_deploy/keys", "deploy/activity_deploy/dlq"]),
-    ],
-)
-async def test_a_new_table_in_the_code_needs_a_grant(
-    role: str, sources: list[str], clickhouse: AsyncClient
-) -> None:
-    found = await clickhouse.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase()"
-    )
-    tables = {str(name) for (name,) in found.result_rows}
-    granted = set(re.findall(r"`activity`\.(\w+)", "\n".join(role_statements(role, DATABASE))))
-    texts = [
-        node.value
-        for source in sources
-        for path in (ROOT / source).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    # In a statement, or as the table of an insert.
-    used = {name for text in texts for name in _NAMED.findall(text)} | set(texts)
-    assert used & tables <= granted
-    assert used & tables
 
 
 SERVER = os.environ.get("ACTIVITY_TEST_CLICKHOUSE_URL", "")

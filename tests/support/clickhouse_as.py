@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-import chdb
-
 from activity_deploy.clickhouse.__main__ import main
+from activity_deploy.clickhouse.connections import connect
 
 _AROUND = " '"
 _GRANT = re.compile(r"GRANT (.+) TO \S+", re.DOTALL)
@@ -60,5 +59,5 @@ def write_config(directory: Path, statements: Iterable[str]) -> Path:
 if __name__ == "__main__":
     path = Path(sys.argv[sys.argv.index("--path") + 1])
     # The first connection of a process decides; the server's own, to the same path, follow.
-    engine = chdb.connect(f"{path.resolve()}/chdb?config-file={sys.argv.pop(1)}")  # type: ignore[no-untyped-call]
+    engine = connect(f"{path.resolve()}/chdb?config-file={sys.argv.pop(1)}")
     sys.exit(main())
