@@ -30,7 +30,7 @@ async def snapshot() -> str:
             client = await clickhouse_connect.get_async_client(
                 dsn=url,
                 username="default",
-                password=existing(Path(folder) / "data"),
+                password=existing(Path(folder) / "data") or "",
                 autogenerate_session_id=False,
             )
             await migrate(client, "activity")
