@@ -159,7 +159,7 @@ async def short_retention(stack: Stack) -> Callable[[], Awaitable[None]]:
 
 
 async def bad_messages(stack: Stack) -> Callable[[], Awaitable[None]]:
-    await produce_raw(stack.broker.bootstrap_servers, TOPIC, [b"{", b"{}", None])
+    await produce_raw(stack.broker.bootstrap_servers, TOPIC, [b"{", b"{}"])
     return _nothing
 
 

@@ -21,7 +21,11 @@ async def check_page(part: str, url: str, variable: str, start: str) -> list[Fin
 def _said(answer: httpx.Response) -> str:
     try:
         body = answer.json()
-        details = body.get("details") or ""
-        return f"{body['message']}{f': {details}' if details else ''}"
+        details = [one for found in (body.get("details") or {}).values() for one in _listed(found)]
+        return ": ".join([body["message"], *(["; ".join(details)] if details else [])])
     except (ValueError, KeyError, TypeError, AttributeError):
         return " ".join(answer.text.split())[:500] or str(answer.status_code)
+
+
+def _listed(found: object) -> list[str]:
+    return [str(one) for one in found] if isinstance(found, list) else [str(found)]
