@@ -13,6 +13,7 @@ from activity_deploy.forget.policy import month
 from activity_deploy.process.process import Process
 from tests.chaos.run import ORGS, Run
 from tests.chaos.stack import DATABASE
+from tests.support.consumer import Consumer
 from tests.support.wait import wait_until
 
 # Patient: here nothing of Kafka or the engine is broken.
@@ -22,7 +23,7 @@ _CONSUMER: dict[str, Any] = {
     "insert_timeout_s": 20,
 }
 _DAYS = 20
-_PATIENCE_S = 90.0
+_PATIENCE_S = 180.0
 
 
 async def erasure(run: Run) -> None:
@@ -48,10 +49,16 @@ async def retention(run: Run) -> None:
     await _forget(run, ("retention", "--apply"), has_run_out)
 
 
+async def _consumer(run: Run) -> Consumer:
+    consumer = await run.consumer(ready=False, **_CONSUMER)
+    await consumer.ready(_PATIENCE_S)
+    return consumer
+
+
 async def _forget(
     run: Run, command: tuple[str, ...], is_forgotten: Callable[[dict[str, Any]], bool]
 ) -> None:
-    first = await run.consumer(**_CONSUMER)
+    first = await _consumer(run)
     events = _numbered(run)
     await run.feed(itertools.islice(events, 400), 0.001)
     await _feed_letters(run, is_forgotten)
@@ -65,7 +72,7 @@ async def _forget(
             run.notes.append("command killed")
         if run.random.random() < 0.5:
             await first.process.kill()
-            first = await run.consumer(**_CONSUMER)
+            first = await _consumer(run)
         done = await _start(run, command)
         await wait_until(lambda: not done.running, _PATIENCE_S, "the command ends")
         assert run.without or done.returncode == 0, done.output()
@@ -76,7 +83,7 @@ async def _forget(
     again = list(run.ledger.attempted.values())
     await first.process.stop()
     await run.move_offsets_to_end()
-    await run.consumer(**_CONSUMER)
+    await _consumer(run)
     await run.feed([*run.random.sample(again, 300), *itertools.islice(events, 100)], 0.001)
     await _feed_letters(run, is_forgotten)
     run.ledger.forget(is_forgotten)
