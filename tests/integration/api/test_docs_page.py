@@ -55,7 +55,7 @@ async def test_a_token_a_request_and_the_second_page(
     page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
 
-    await page.goto(f"{served.client.base_url}docs")
+    await page.goto(f"{served.client.base_url}/docs")
     await page.get_by_role("button", name="Authorize").first.click()
     token = bearer("o")["authorization"].removeprefix("Bearer ")
     await page.locator("input[aria-label='auth-bearer-value']").fill(token)
