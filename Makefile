@@ -92,9 +92,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## renew requirements.lock after a change of pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet --output-file requirements.lock
+UV_LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet
+
+lock: ## renew the lock files after a change of pyproject.toml: all of it, and of that what the images need
+	$(UV_LOCK) --extra dev --output-file requirements.lock
+	$(UV_LOCK) --extra redis --constraint requirements.lock --no-annotate --output-file requirements.runtime.lock
+	$(UV_LOCK) --extra local --constraint requirements.lock --no-annotate --output-file requirements.engine.lock
 
 schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, AsyncAPI, settings
 	$(BIN)/python -m activity_schemas > schemas/activity-event.v1.schema.json

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from pydantic import ValidationError
 
 from activity_consume.settings import ClickHouseSettings
+from activity_deploy.cluster import Cluster, RenderError
 from activity_deploy.errors import first_line
 
 DIRECTORY = Path(__file__).parent / "migrations"
@@ -106,8 +107,11 @@ async def migrate(
     database: str,
     migrations: Sequence[Migration] | None = None,
     patience: float = 5.0,
+    cluster: str = "",
 ) -> list[str]:
     """Create `database` if it is missing and apply what it does not have; the labels applied.
+
+    `cluster`: on all its nodes (activity_deploy/cluster.py); '' is one node.
 
     `client` may be bound to any database. `patience`: seconds to wait for another process that
     does the same. ClickHouse has no transactions: a file that fails half
@@ -115,24 +119,36 @@ async def migrate(
     Raises MigrationError, and ClickHouseError where the engine is away.
     """
     wanted = read() if migrations is None else migrations
-    await client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}")
-    inside = {"database": database}
-    await client.command(_TABLE, settings=inside)
+    nodes = Cluster(cluster, database) if cluster else None
+    await client.command(
+        nodes.create_database()
+        if nodes
+        else f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}"
+    )
+    await _run_all(client, database, nodes, _TABLE)
+    await _check_kind(client, database, nodes)
     applied = await _applied(client, database)
     _check(wanted, applied, database)
     return [
         migration.label
         for migration in wanted
-        if migration.version not in applied and await _apply(client, database, migration, patience)
+        if migration.version not in applied
+        and await _apply(client, database, migration, patience, nodes)
     ]
 
 
-async def _apply(client: AsyncClient, database: str, migration: Migration, patience: float) -> bool:
+async def _apply(
+    client: AsyncClient,
+    database: str,
+    migration: Migration,
+    patience: float,
+    nodes: Cluster | None,
+) -> bool:
     """False: another process has applied it meanwhile."""
-    inside = {"database": database}
     try:
-        for statement in statements(migration.sql):
-            await client.command(statement, settings=inside)
+        await _run_all(client, database, nodes, migration.sql)
+    except RenderError as error:
+        raise MigrationError(f"{migration.label}: {error}") from error
     except DatabaseError as error:
         text = f"{migration.label}: {first_line(error)}"
         if error.code in _IS_THERE:
@@ -142,8 +158,27 @@ async def _apply(client: AsyncClient, database: str, migration: Migration, patie
         raise MigrationError(text) from error
     row = [migration.version, migration.name, migration.checksum]
     columns = ["version", "name", "checksum"]
-    await client.insert("schema_migrations", [row], columns, settings=inside)
+    await client.insert("schema_migrations", [row], columns, settings={"database": database})
     return True
+
+
+async def _run_all(client: AsyncClient, database: str, nodes: Cluster | None, sql: str) -> None:
+    for statement in statements(sql):
+        for rendered in nodes.render(statement) if nodes else (statement,):
+            await client.command(rendered, settings={"database": database})
+
+
+async def _check_kind(client: AsyncClient, database: str, nodes: Cluster | None) -> None:
+    """The setting and the database are both of one node, or both of a cluster."""
+    answer = await client.query(
+        "SELECT engine FROM system.tables"
+        " WHERE database = {database:String} AND name = 'schema_migrations'",
+        {"database": database},
+    )
+    replicated = str(answer.result_rows[0][0]).startswith("Replicated")
+    if replicated != (nodes is not None):
+        kind = "a cluster; set" if replicated else "one node; unset"
+        raise MigrationError(f"database {database} is of {kind} ACTIVITY_CLICKHOUSE_CLUSTER")
 
 
 async def _applied(client: AsyncClient, database: str) -> dict[int, tuple[str, str]]:
@@ -206,7 +241,7 @@ async def _run(settings: ClickHouseSettings) -> list[str]:
             " start it or set ACTIVITY_CLICKHOUSE_URL"
         ) from error
     try:
-        return await migrate(client, settings.database)
+        return await migrate(client, settings.database, cluster=settings.cluster)
     finally:
         await client.close()
 

@@ -11,6 +11,16 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
+_ON_A_CLUSTER = {
+    "insert_quorum": 2,
+    # Or a question could not be sure which of several inserts it has to see.
+    "insert_quorum_parallel": 0,
+    "select_sequential_consistency": 1,
+    # Confirmed by the shards, and not queued on the node that was asked.
+    "distributed_foreground_insert": 1,
+}
+
+
 class ClickHouseSettings(FileSettings):
     """Where the events end up. `url` may carry user and password; `password` may be in a file."""
 
@@ -26,6 +36,13 @@ class ClickHouseSettings(FileSettings):
     """The user's password."""
     database: str = "activity"
     """The database of the tables."""
+    cluster: str = ""
+    """The cluster's name in the servers' `remote_servers`; by default there is one node."""
+
+    def session(self) -> dict[str, Any]:
+        """What a client asks for with every statement: on a cluster, that what was confirmed is on
+        two replicas, and that whoever asks sees it (docs/adr/0012)."""
+        return dict(_ON_A_CLUSTER) if self.cluster else {}
 
     def login(self) -> dict[str, Any]:
         """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
@@ -59,6 +76,9 @@ class ConsumerSettings(BaseSettings):
     buffer_max_bytes: Count = 64 << 20
     """What may wait in memory, packed, over all partitions, before fetching stops; in bytes."""
 
+    instance_id: str = ""
+    """A name that this consumer keeps over restarts (`group.instance.id`): within the session timeout
+    it is the same member again. By default it is a new one each time."""
     session_timeout_s: Annotated[float, Field(ge=1)] = 10
     """Without a heartbeat for so many seconds a member is out. Also the longest lease of an insert.
     """

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
@@ -15,8 +16,9 @@ from activity_deploy.clickhouse.data_directory import DataDirectory, DataDirecto
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.errors import first_line
 
-# Not a setting: chDB has no users and no row policies, and its `file()` reads what this process may
-# read, so whoever reaches this port owns the account it runs under.
+# No environment variable: chDB has no users and no row policies, and its `file()` reads what this
+# process may read, so whoever reaches this port owns the account it runs under. A container has a
+# network of its own: there, and only there, `--host 0.0.0.0` is right (deploy/compose.local.yaml).
 HOST = "127.0.0.1"
 
 # Together under the 5 seconds in which a SIGTERM must be done.
@@ -28,24 +30,28 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for bound in sockets or ():
-            address = f"http://{HOST}:{bound.getsockname()[1]}"
+            host, port = bound.getsockname()
+            address = f"http://{host}:{port}"
             print(f"clickhouse: ready on {address} (engine {VERSION})", flush=True)
 
 
-def main() -> int:
-    """Serve; the exit status."""
+def main(given: Sequence[str] | None = None) -> int:
+    """Serve; the exit status. `given`: by default the process' arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m activity_deploy.clickhouse", description=__doc__
     )
     parser.add_argument("--path", type=Path, required=True, help="directory of the data")
     default_port = os.environ.get("ACTIVITY_CLICKHOUSE_PORT", "8123")
     parser.add_argument("--port", type=int, default=default_port, help="0: any free one")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--host", default=HOST, help="another one only in a container's own network"
+    )
+    arguments = parser.parse_args(given)
     # The port first: a second start with the same arguments should name what is in its way.
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, arguments.port))
+        listener.bind((arguments.host, arguments.port))
         directory = DataDirectory(arguments.path.resolve(), VERSION)
         engine = Engine(directory.engine_path)
     except (OSError, OverflowError) as error:
