@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A release of the checked-out tree: docs/release.md.
 #   release.sh version [NEW]   print the version; with NEW write it everywhere
-#   release.sh build           wheels (built twice, and compared), bill of materials, chart, sums: dist/
+#   release.sh build           wheels (built twice, and compared), bill of materials, chart, sums: dist/; then the images
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
@@ -52,6 +52,7 @@ build() {
   if [[ -x .state/bin/helm ]]; then .state/bin/helm package --destination dist deploy/helm/activity >/dev/null; else say "no helm: no chart (make helm)"; fi
   (cd dist && sha256sum -- * >SHA256SUMS)
   ls dist >&2
+  if docker version >/dev/null 2>&1; then deploy/images/build.sh; else say "no Docker engine answers: no images"; fi
 }
 
 case ${1:-} in

@@ -28,7 +28,8 @@ from tests.support.clickhouse import ClickHouseServer, connect
 from tests.support.consumer import Consumer, event, message
 from tests.support.wait import wait_until
 
-_PARTITIONS = 12
+# Each is some inserts a second of all its members: few, where engine and members share two cores.
+_PARTITIONS = 6
 _MEMBERS = 3
 _DATABASE = "rolling"
 _REST_S = 5.0
@@ -72,7 +73,7 @@ class Rolling:
             own = {"instance_id": f"consumer-{number}"} if way == "static" else {}
             log = self._directory / f"{way}-{next(names)}.log"
             address = (self._kafka.bootstrap_servers, topic, self._engine.url, database, log)
-            consumer = Consumer(*address, **own, session_timeout_s=10)
+            consumer = Consumer(*address, **own, session_timeout_s=10, batch_max_age_s=1)
             await consumer.process.start()
             return consumer
 
@@ -85,9 +86,15 @@ class Rolling:
                 await self._steady(clickhouse)
                 began = time.monotonic()
                 for number in range(_MEMBERS):
+                    stopping = time.monotonic()
                     await members[number].process.stop(20)
+                    stopped = time.monotonic()
                     members[number] = await start(number)
                     await members[number].ready(_PATIENCE_S)
+                    sys.stderr.write(
+                        f"{way}: member {number} stopped in {stopped - stopping:.1f} s,"
+                        f" back after {time.monotonic() - stopped:.1f} s\n"
+                    )
                 outcome.update_s = round(time.monotonic() - began, 1)
                 await self._steady(clickhouse)
                 self._ended.set()
@@ -167,6 +174,7 @@ async def rolling(rate: int, directory: Path) -> list[Outcome]:
         try:
             for way in ("leave", "static"):
                 outcomes.append(await Rolling(kafka, engine, directory).run(way, rate))
+                sys.stderr.write(f"{outcomes[-1]}\n")
         finally:
             await engine.stop()
     return outcomes
@@ -175,7 +183,7 @@ async def rolling(rate: int, directory: Path) -> list[Outcome]:
 def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.rolling", description=__doc__)
-    parser.add_argument("--rate", type=int, default=1200, help="events a second")
+    parser.add_argument("--rate", type=int, default=300, help="events a second")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rolling-") as directory:
         outcomes = asyncio.run(rolling(arguments.rate, Path(directory)))

@@ -34,7 +34,8 @@ def helm() -> str:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [helm(), *arguments]
+    # Built by `go install`, it would think of Kubernetes 1.20.
+    command = [helm(), *arguments, "--kube-version", f"{KUBERNETES}.0"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
