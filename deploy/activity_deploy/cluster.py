@@ -1,8 +1,8 @@
 """The same migrations for a cluster: a statement for one node becomes those of a cluster.
 
 `events` is sharded by its org as Kafka's partitions are: `events_local` is each shard's replicated
-table, `events` the Distributed one before them, under the name that everybody uses. All other tables are
-small, and whole on every node: replicas of one another over all shards.
+table, `events` the Distributed one before them, under the name that everybody uses. All other
+tables are small, and whole on every node: replicas of one another over all shards.
 """
 
 import re
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from clickhouse_connect.driver.binding import quote_identifier
 
-#: Sharded tables, and by what: an org's rows are on one shard, so a batch of one partition, whose keys
-#: are orgs, goes to few shards, and one id cannot be on two.
+#: Sharded tables, and by what: an org's rows are on one shard, so a batch of one partition, whose
+#: keys are orgs, goes to few shards, and one id cannot be on two.
 SHARDED = {"events": "kafkaMurmurHash(org_id)"}
 
 _COMMENT = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
@@ -31,7 +31,8 @@ class RenderError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`name`: as in the servers' `remote_servers`. Each server has the macros `shard`, `replica`."""
+    """`name`: as in the servers' `remote_servers`. Each server has the macros `shard`,
+    `replica`."""
 
     name: str
     database: str
@@ -74,7 +75,8 @@ class Cluster:
         return f"ENGINE = Replicated{engine[1]}({arguments})"
 
     def _distributed(self, name: str, *, drop: bool) -> str:
-        """Made anew after each change: it has no rows, and takes its columns from the local table."""
+        """Made anew after each change: it has no rows, and takes its columns from the local
+        table."""
         if drop:
             return f"DROP TABLE IF EXISTS {name}{self.on_cluster}"
         arguments = (

@@ -241,7 +241,7 @@ async def _run(settings: ClickHouseSettings) -> list[str]:
             " start it or set ACTIVITY_CLICKHOUSE_URL"
         ) from error
     try:
-        return await migrate(client, settings.database, cluster=settings.cluster)
+        return await migrate(client, settings.database, cluster=settings.cluster or "")
     finally:
         await client.close()
 

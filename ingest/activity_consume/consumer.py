@@ -201,7 +201,7 @@ class Service:
     def _opener(self, client: AsyncClient, dead_letters: DeadLetterWriter) -> PartitionOpener:
         settings = self._settings
         memory = MemoryBudget(settings.buffer_max_bytes, settings.insert_max_concurrent)
-        sink = self._components.sink(client, self._clickhouse.cluster)
+        sink = self._components.sink(client, self._clickhouse.cluster or "")
         return PartitionOpener(sink, dead_letters, settings, self._stats, memory)
 
     async def _reach(self, part: Part, what: str, attempt: Callable[[], Awaitable[T]]) -> T:

@@ -36,7 +36,7 @@ class ClickHouseSettings(FileSettings):
     """The user's password."""
     database: str = "activity"
     """The database of the tables."""
-    cluster: str = ""
+    cluster: str | None = None
     """The cluster's name in the servers' `remote_servers`; by default there is one node."""
 
     def session(self) -> dict[str, Any]:
@@ -76,9 +76,9 @@ class ConsumerSettings(BaseSettings):
     buffer_max_bytes: Count = 64 << 20
     """What may wait in memory, packed, over all partitions, before fetching stops; in bytes."""
 
-    instance_id: str = ""
-    """A name that this consumer keeps over restarts (`group.instance.id`): within the session timeout
-    it is the same member again. By default it is a new one each time."""
+    instance_id: str | None = None
+    """A name that this consumer keeps over restarts (`group.instance.id`): within the session
+    timeout it is the same member again. By default it is a new one each time."""
     session_timeout_s: Annotated[float, Field(ge=1)] = 10
     """Without a heartbeat for so many seconds a member is out. Also the longest lease of an insert.
     """

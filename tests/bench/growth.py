@@ -1,10 +1,11 @@
 """`python -m tests.bench.growth`: what grows with consumers, orgs, producers and rows.
 
-The same events from one topic of 12 partitions, each time into a new database: with 1, 2 and 4 consumers;
-of 10, 1,000 and 100,000 orgs; written by 1, 8 and 32 producers, whose record batches are as much smaller.
-Then tables of `--rows` rows over 90 days (`activity generate`): parts, disk, a page, a month's summary.
-Where cores are shared by all parts, more consumers are no faster: CPU per event is what to count with
-(docs/sizing.md). The last line is one JSON object.
+The same events from one topic of 12 partitions, each time into a new database: with 1, 2 and 4
+consumers; of 10, 1,000 and 100,000 orgs; written by 1, 8 and 32 producers, whose record batches
+are as much smaller. Then tables of `--rows` rows over 90 days (`activity generate`): parts and
+disk; what a page and a summary of such tables take: `make bench-query`. Where cores are shared by
+all parts, more consumers are no faster: CPU per event is what to count with (docs/sizing.md). The
+last line is one JSON object.
 """
 
 import argparse
@@ -68,13 +69,11 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of 90 days. Times in milliseconds, of the best of five."""
+    """A table of 90 days."""
 
     rows: int
     parts: int
     bytes_a_row: float
-    page_ms: float
-    summary_ms: float
 
 
 def events_of(drain: Drain, count: int) -> list[Event]:
@@ -162,7 +161,7 @@ async def drain(
 
 
 async def table(engine: ClickHouseServer, rows: int, directory: Path) -> Table:
-    """Made in the engine, asked there."""
+    """Made in the engine."""
     database = f"rows_{rows}"
     process = Process(
         "generate",
@@ -187,28 +186,7 @@ async def table(engine: ClickHouseServer, rows: int, directory: Path) -> Table:
             " WHERE active AND table = 'events' AND database = currentDatabase()"
         )
         parts, size = answer.result_rows[0]
-        largest = "(SELECT org_id FROM events GROUP BY org_id ORDER BY count() DESC LIMIT 1)"
-        org = (await clickhouse.query(f"SELECT any(x) FROM (SELECT {largest} AS x)")).result_rows[
-            0
-        ][0]
-        page = (
-            "SELECT * FROM events WHERE org_id = {org:String} ORDER BY timestamp DESC, id DESC LIMIT 51"
-            " SETTINGS optimize_use_projections = 0"
-        )
-        summary = (
-            "SELECT action, resource_type, count(), countIf(success) FROM events"
-            " WHERE org_id = {org:String} AND toStartOfHour(timestamp) >= (SELECT max(timestamp) FROM"
-            " events) - INTERVAL 30 DAY GROUP BY action, resource_type"
-        )
-        times = []
-        for sql in (page, summary):
-            best = float("inf")
-            for _ in range(5):
-                began = time.perf_counter()
-                await clickhouse.query(sql, {"org": org})
-                best = min(best, time.perf_counter() - began)
-            times.append(round(best * 1000, 1))
-    return Table(rows, int(parts), round(float(size), 1), *times)
+    return Table(rows, int(parts), round(float(size), 1))
 
 
 async def growth(events: int, sizes: list[int], directory: Path) -> dict[str, list[object]]:

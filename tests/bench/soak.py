@@ -1,10 +1,11 @@
-"""`python -m tests.bench.soak --minutes 120`: hours at half of the maximum load, parts restarted all the time.
+"""`python -m tests.bench.soak --minutes 120`: hours at half of the maximum load, parts restarted
+all the time.
 
 Three consumers, a broker, the engine, the read API; events come evenly. Every `--restart-s` another
 part gets SIGTERM or SIGKILL, in turn. A line a minute: memory, open files and connections of the
-parts, lag. At the end: lost, duplicate, ghost (rows nobody sent), drift (API's total against the table's),
-and by how much memory and files have grown, the second half's median against the first's. Exit
-status 1 where one of the four is not 0. The last line is one JSON object.
+parts, lag. At the end: lost, duplicate, ghost (rows nobody sent), drift (API's total against the
+table's), and by how much memory and files have grown, the second half's median against the
+first's. Exit status 1 where one of the four is not 0. The last line is one JSON object.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
 import re
 import sys
 import tempfile
@@ -210,13 +210,14 @@ def _links(pid: int) -> list[str]:
     found = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
-            found.append(os.readlink(link))
+            found.append(str(link.readlink()))
     return found
 
 
 def _say(sample: Sample) -> None:
     parts = "  ".join(
-        f"{part} {sample.memory_mb[part]} MB {sample.files[part]} files {sample.connections[part]} conns"
+        f"{part} {sample.memory_mb[part]} MB {sample.files[part]} files"
+        f" {sample.connections[part]} connections"
         for part in sample.memory_mb
     )
     sys.stdout.write(

@@ -1,7 +1,7 @@
 """`python -m tests.compose`: compose.yaml on images built here, up, loaded, killed, counted, down.
 
-With `--local` on images that need no registry (`make images-local`). Exit status 1 where an event is
-missing or there twice, or a container is not as it should be. The last line is one JSON object.
+With `--local` on images that need no registry (`make images-local`). Exit status 1 where an event
+is missing or there twice, or a container is not as it should be. The last line is one JSON object.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """The migrations as a cluster has them: parsed by the engine, and made by two replicas.
 
-The replicas are chDB processes with one ZooKeeper. `ON CLUSTER` needs servers that reach each other, so it
-is parsed and then left out; a test against servers: test_cluster_server.py.
+The replicas are chDB processes with one ZooKeeper. `ON CLUSTER` needs servers that reach each
+other, so it is parsed and then left out; a test against servers: test_cluster_server.py.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ async def test_the_engine_parses_all_of_it(clickhouse: AsyncClient) -> None:
 
 
 async def final_form(clickhouse: AsyncClient, database: str) -> list[str]:
-    """What all migrations have made, as CREATE statements of one replica: a chDB replica is read-only,
-    so it takes no ALTER."""
+    """What all migrations have made, as CREATE statements of one replica: a chDB replica is
+    read-only, so it takes no ALTER."""
     listed = await clickhouse.query(
         "SELECT name FROM system.tables WHERE database = {d:String} AND engine != 'View'",
         {"d": database},

@@ -1,6 +1,7 @@
 """A cluster of ClickHouse servers: only where ACTIVITY_TEST_CLUSTER names one that is there.
 
-ACTIVITY_TEST_CLUSTER=NAME and ACTIVITY_TEST_CLUSTER_URL: a server of it, with Keeper, two replicas or more.
+ACTIVITY_TEST_CLUSTER=NAME and ACTIVITY_TEST_CLUSTER_URL: a server of it, with Keeper, two replicas
+or more.
 """
 
 import os

@@ -40,8 +40,8 @@ _INSERT_SETTINGS = {
     # retry whose first half is gone.
     "insert_deduplicate": 0,
 }
-# Of newer servers: there the setting above is superseded, and on replicated tables an equal block is
-# dropped as long as this one does not say so (docs/adr/0012). Older ones do not know it.
+# Of newer servers: there the setting above is superseded, and on replicated tables an equal block
+# is dropped as long as this one does not say so (docs/adr/0012). Older ones do not know it.
 _SINCE_26_9 = {"deduplicate_insert": "disable"}
 
 # JSONEachRow goes on with the next line after one that it cannot parse.
@@ -130,7 +130,7 @@ class ClickHouseSink:
         """An insert for this partition is running in the engine, whoever sent it."""
         return bool(
             await self._number(
-                f"SELECT count() FROM {self._processes}"
+                f"SELECT count() FROM {self._processes}"  # noqa: S608 - a quoted identifier
                 " WHERE Settings['log_comment'] = {m:String}",
                 m=_marker(partition),
             )

@@ -1,6 +1,7 @@
 """ZooKeeper of its own jars, and chDB processes that are replicas by it.
 
-chDB opens no interserver port, so its replicas agree on what tables they have, and can exchange no rows.
+chDB opens no interserver port, so its replicas agree on what tables they have, and can exchange no
+rows.
 """
 
 import asyncio
@@ -29,6 +30,11 @@ print(json.dumps(answers), flush=True)
 # Its threads of ZooKeeper would keep the process for ever.
 os._exit(0)
 """
+
+
+def _folder(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
 
 
 class ZooKeeper:
@@ -69,8 +75,7 @@ class ZooKeeper:
 
     async def replica(self, directory: Path, name: str, statements: list[str]) -> list[str]:
         """What a process of its own answers to each statement, `ERROR ...` for an error."""
-        directory.mkdir()
-        configuration = directory / "config.xml"
+        configuration = _folder(directory) / "config.xml"
         configuration.write_text(
             f"""<clickhouse>
     <macros><shard>1</shard><replica>{name}</replica></macros>

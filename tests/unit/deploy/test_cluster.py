@@ -1,4 +1,4 @@
-"""Each migration as the statements of a cluster; whether an engine takes them: test_cluster_replicas."""
+"""Each migration as a cluster's statements; whether an engine takes them: test_cluster_replicas."""
 
 import re
 
@@ -29,7 +29,8 @@ def test_a_table_is_replicated_whole_with_a_path_of_its_own() -> None:
         "CREATE TABLE IF NOT EXISTS t (a UInt8)\nENGINE = ReplacingMergeTree(a)\nORDER BY a;"
     )
     assert made == (
-        "CREATE TABLE IF NOT EXISTS t ON CLUSTER `main` (a UInt8)\nENGINE = ReplicatedReplacingMergeTree("
+        "CREATE TABLE IF NOT EXISTS t ON CLUSTER `main` (a UInt8)\n"
+        "ENGINE = ReplicatedReplacingMergeTree("
         "'/clickhouse/tables/all/activity/t', '{shard}-{replica}', a)\nORDER BY a"
     )
 

@@ -1,4 +1,4 @@
-"""The three lock files: one version of each package, with hashes, and nothing of where it came from."""
+"""The three lock files: one version of each package, with hashes, and no index."""
 
 import re
 from pathlib import Path

@@ -14,7 +14,8 @@ REPEATED = {
     "deploy/compose.local.yaml": 1,
 }
 _SAYS = re.compile(
-    r'^version = "(.+)"$|"activity-emit==(.+)"|^(?:version|appVersion): (.+)$|:-activity[a-z-]*:(.+?)\}',
+    r'^version = "(.+)"$|"activity-emit==(.+)"|^(?:version|appVersion): (.+)$'
+    r"|:-activity[a-z-]*:(.+?)\}",
     re.MULTILINE,
 )
 
