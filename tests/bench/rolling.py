@@ -72,7 +72,7 @@ class Rolling:
         names = itertools.count()
 
         async def start(number: int) -> Consumer:
-            own = {"instance_id": f"consumer-{number}"} if way == "static" else {}
+            own: dict[str, Any] = {"instance_id": f"consumer-{number}"} if way == "static" else {}
             log = self._directory / f"{way}-{next(names)}.log"
             address = (self._kafka.bootstrap_servers, topic, self._engine.url, database, log)
             consumer = Consumer(*address, **own, session_timeout_s=10, batch_max_age_s=1)

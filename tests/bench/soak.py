@@ -11,6 +11,7 @@ first's. Exit status 1 where one of the four is not 0. The last line is one JSON
 import argparse
 import asyncio
 import contextlib
+import functools
 import itertools
 import json
 import re
@@ -125,12 +126,11 @@ class Soak:
 
     async def _disturb(self) -> None:
         ways: list[tuple[str, Callable[[], Awaitable[None]]]] = [
-            *(
-                (f"consumer {n} SIGTERM", lambda n=n: self._replace(n, kill=False))
-                for n in range(3)
-            ),
+            ("consumer 0 SIGTERM", functools.partial(self._replace, 0)),
+            ("consumer 1 SIGTERM", functools.partial(self._replace, 1)),
+            ("consumer 2 SIGTERM", functools.partial(self._replace, 2)),
             ("engine SIGTERM", self._stack.engine.restart),
-            ("consumer 0 SIGKILL", lambda: self._replace(0, kill=True)),
+            ("consumer 0 SIGKILL", functools.partial(self._replace, 0, kill=True)),
             ("broker SIGTERM", self._stack.kafka.restart),
             ("engine SIGKILL", self._kill_engine),
         ]
@@ -142,7 +142,7 @@ class Soak:
             await act()
             self.restarts.append(name)
 
-    async def _replace(self, number: int, *, kill: bool) -> None:
+    async def _replace(self, number: int, *, kill: bool = False) -> None:
         process = self._members[number].process
         await (process.kill() if kill else process.stop(20))
         self._members[number] = await self._start(number)

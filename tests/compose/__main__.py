@@ -6,6 +6,7 @@ is missing or there twice, or a container is not as it should be. The last line 
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import sys
@@ -84,11 +85,11 @@ class Smoke:
 
     async def _healthy(self, *services: str) -> None:
         for service in services:
-            await wait_until(
-                lambda service=service: self._health(service) == "healthy",
-                _PATIENCE_S,
-                f"{service} is healthy",
-            )
+            healthy = functools.partial(self._is_healthy, service)
+            await wait_until(healthy, _PATIENCE_S, f"{service} is healthy")
+
+    def _is_healthy(self, service: str) -> bool:
+        return self._health(service) == "healthy"
 
     def _health(self, service: str) -> str:
         state = self.project.inspect(service)["State"]

@@ -44,7 +44,7 @@ async def final_form(clickhouse: AsyncClient, database: str) -> list[str]:
         "SELECT name FROM system.tables WHERE database = {d:String} AND engine != 'View'",
         {"d": database},
     )
-    made = []
+    made: list[str] = []
     for (name,) in listed.result_rows:
         shown = await clickhouse.query(f"SHOW CREATE TABLE {name}")
         made += CLUSTER.render(shown.result_rows[0][0].replace(f"{database}.", ""))

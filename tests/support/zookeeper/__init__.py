@@ -55,7 +55,7 @@ class ZooKeeper:
             f"clientPortAddress={HOST}\nadmin.enableServer=false\ntickTime=2000\n"
         )
         memory = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-        command = [java(), *memory, "-cp", f"{jars}/*", _MAIN, configuration]
+        command: list[str | Path] = [java(), *memory, "-cp", f"{jars}/*", _MAIN, configuration]
         self._process = Process("zookeeper", command, self._directory / "zookeeper.log")
         await self._process.start()
         await wait_until(self._answers, 60, "ZooKeeper answers")
