@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer
+.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,40 @@ bench-issuer: setup ## known keys beside an issuer that hangs, drips, lies or is
 bench-reading: setup ## what it costs a read to be recorded, in CPU time
 	@$(BIN)/python -m tests.bench.reading $(if $(ROUNDS),--rounds $(ROUNDS))
 
+rolling: jars ## three consumers replaced one after the other under load; RATE=300 events a second
+	@$(BIN)/python -m tests.bench.rolling $(if $(RATE),--rate $(RATE))
+
+growth: jars ## consumers, orgs, producers and rows, more of each; EVENTS=300000 ROWS="1000000 10000000"
+	@$(BIN)/python -m tests.bench.growth $(if $(EVENTS),--events $(EVENTS)) $(foreach rows,$(ROWS),--rows $(rows))
+
+MINUTES ?= 120
+RESTART_S ?= 600
+soak: jars ## hours under load with restarts: MINUTES=120 RESTART_S=600 RATE=1000 (half of the maximum)
+	@$(BIN)/python -m tests.bench.soak --minutes $(MINUTES) --restart-s $(RESTART_S) $(if $(RATE),--rate $(RATE))
+
+images: setup ## the three images, by the Docker engine that answers; BASE=IMAGE PREFIX=... TAG=...
+	@BASE="$(BASE)" PREFIX="$(PREFIX)" TAG="$(TAG)" deploy/images/build.sh
+
+# An engine and base images of its own where no registry can be reached: root, Debian, some minutes.
+LOCAL_DOCKER_DIR ?= /var/tmp/local-docker
+images-local: export DOCKER_HOST = unix://$(LOCAL_DOCKER_DIR)/docker.sock
+images-local: jars ## the same without any registry, and Kafka's image, on a Docker engine of its own
+	@LOCAL_DOCKER_DIR=$(LOCAL_DOCKER_DIR) deploy/images/local/build.sh
+
+compose-smoke: export DOCKER_HOST = unix://$(LOCAL_DOCKER_DIR)/docker.sock
+compose-smoke: setup ## compose.yaml on those images: up, loaded, killed, counted, down
+	@$(BIN)/python -m tests.compose --local
+
+HELM_VERSION := v3.18.6
+helm: .state/bin/helm ## helm, built once from the Go module proxy, for the chart's test
+.state/bin/helm:
+	@mkdir -p $(@D)
+	@command -v go >/dev/null || { echo "activity: helm is built with Go, and there is none here" >&2; exit 1; }
+	GOBIN=$(CURDIR)/$(@D) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+release: setup ## wheels (built twice, compared), bill of materials, chart, sums: dist/; docs/release.md
+	@deploy/release.sh build
+
 AWAY_S ?= 30
 bench-emit: jars ## what the middleware costs, under wrk; AWAY_S=600: the broker away for 10 minutes
 	@$(BIN)/python -m tests.bench.emit --away-s $(AWAY_S)
@@ -114,9 +148,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## renew requirements.lock after a change of pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet --output-file requirements.lock
+UV_LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet
+
+lock: ## renew the lock files after a change of pyproject.toml: all of it, and of that what the images need
+	$(UV_LOCK) --extra dev --output-file requirements.lock
+	$(UV_LOCK) --extra redis --constraint requirements.lock --no-annotate --output-file requirements.runtime.lock
+	$(UV_LOCK) --extra local --constraint requirements.lock --no-annotate --output-file requirements.engine.lock
 
 audit: setup ## the lock file against known advisories, without a network
 	@$(BIN)/python -m tests.support.audit

@@ -116,6 +116,25 @@ def migrate(
     raise typer.Exit(status)
 
 
+@app.command()
+def demo() -> None:
+    """Run the demo service, until SIGTERM or Ctrl-C."""
+    from activity_deploy.demo.__main__ import main as run_demo  # noqa: PLC0415 - loads FastAPI
+
+    raise typer.Exit(run_demo())
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def engine(context: typer.Context) -> None:
+    """Run the local ClickHouse engine (chDB, without users), until SIGTERM or Ctrl-C."""
+    from activity_deploy.clickhouse.__main__ import main as run_engine  # noqa: PLC0415 - loads chDB
+
+    raise typer.Exit(run_engine(context.args))
+
+
 @app.command("token")
 def print_token(
     org: Annotated[str, typer.Option(help="The organisation it is for.")],

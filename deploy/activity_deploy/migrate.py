@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from pydantic import ValidationError
 
 from activity_consume.settings import ClickHouseSettings
+from activity_deploy.cluster import Cluster, RenderError
 from activity_deploy.errors import first_line
 from activity_deploy.migration_files import Migration, MigrationError, read, statements
 from activity_deploy.migration_lock import MigrationLock
@@ -43,8 +44,11 @@ async def migrate(
     database: str,
     migrations: Sequence[Migration] | None = None,
     patience: float = 5.0,
+    cluster: str = "",
 ) -> list[str]:
     """Create `database` if it is missing and apply what it does not have; the labels applied.
+
+    `cluster`: on all its nodes (activity_deploy/cluster.py); '' is one node.
 
     `client` may be bound to any database. One process at a time: others wait until it is done or
     dead. ClickHouse has no transactions, so each statement is recorded: a run that was cut off is
@@ -52,9 +56,14 @@ async def migrate(
     lock. Raises MigrationError, and ClickHouseError where the engine is away.
     """
     wanted = read() if migrations is None else migrations
-    await client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}")
-    inside = {"database": database}
-    await client.command(_TABLE, settings=inside)
+    nodes = Cluster(cluster, database) if cluster else None
+    await client.command(
+        nodes.create_database()
+        if nodes
+        else f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)}"
+    )
+    await _run(client, database, nodes, _TABLE)
+    await _check_kind(client, database, nodes)
     applied = await _applied(client, database)
     _check(wanted, applied, database)
     if all(migration.version in applied for migration in wanted):
@@ -66,7 +75,7 @@ async def migrate(
         for migration in wanted:
             lock.check()
             if migration.version not in applied and await _apply(
-                client, database, migration, steps, patience
+                client, database, migration, steps, patience, nodes=nodes
             ):
                 done.append(migration.label)
         return done
@@ -102,15 +111,22 @@ async def describe(client: AsyncClient, database: str) -> Tables:
 
 
 async def _apply(
-    client: AsyncClient, database: str, migration: Migration, steps: Steps, patience: float
+    client: AsyncClient,
+    database: str,
+    migration: Migration,
+    steps: Steps,
+    patience: float,
+    *,
+    nodes: Cluster | None,
 ) -> bool:
     """False: another process has applied it meanwhile."""
-    inside = {"database": database}
     try:
         for number, statement in enumerate(statements(migration.sql)):
             async with steps.step(migration.version, number, statement) as todo:
                 if todo:
-                    await client.command(statement, settings=inside)
+                    await _run(client, database, nodes, statement)
+    except RenderError as error:
+        raise MigrationError(f"{migration.label}: {error}") from error
     except DatabaseError as error:
         text = f"{migration.label}: {first_line(error)}"
         if error.code in IS_THERE:
@@ -120,8 +136,26 @@ async def _apply(
         raise MigrationError(text) from error
     row = [migration.version, migration.name, migration.checksum]
     columns = ["version", "name", "checksum"]
-    await client.insert("schema_migrations", [row], columns, settings=inside)
+    await client.insert("schema_migrations", [row], columns, settings={"database": database})
     return True
+
+
+async def _run(client: AsyncClient, database: str, nodes: Cluster | None, statement: str) -> None:
+    for rendered in nodes.render(statement) if nodes else (statement,):
+        await client.command(rendered, settings={"database": database})
+
+
+async def _check_kind(client: AsyncClient, database: str, nodes: Cluster | None) -> None:
+    """The setting and the database are both of one node, or both of a cluster."""
+    answer = await client.query(
+        "SELECT engine FROM system.tables"
+        " WHERE database = {database:String} AND name = 'schema_migrations'",
+        {"database": database},
+    )
+    replicated = str(answer.result_rows[0][0]).startswith("Replicated")
+    if replicated != (nodes is not None):
+        kind = "a cluster; set" if replicated else "one node; unset"
+        raise MigrationError(f"database {database} is of {kind} ACTIVITY_CLICKHOUSE_CLUSTER")
 
 
 async def _applied(client: AsyncClient, database: str) -> dict[int, tuple[str, str]]:
@@ -192,7 +226,7 @@ async def _connected(settings: ClickHouseSettings) -> AsyncIterator[AsyncClient]
 
 async def _migrate(settings: ClickHouseSettings) -> int:
     async with _connected(settings) as client:
-        applied = await migrate(client, settings.database)
+        applied = await migrate(client, settings.database, cluster=settings.cluster or "")
         different = await drift(client, settings.database)
     for label in applied:
         print(f"migrate: applied {label}")

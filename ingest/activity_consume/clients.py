@@ -38,6 +38,7 @@ class Clients:
             dsn=self._clickhouse.url,
             **self._clickhouse.login(),
             database=self._clickhouse.database,
+            settings=self._clickhouse.session(),
             # Several queries run on one client at once.
             autogenerate_session_id=False,
             send_receive_timeout=self._settings.insert_timeout_s,

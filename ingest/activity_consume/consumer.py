@@ -215,7 +215,7 @@ class Service:
         settings = self._settings
         memory = MemoryBudget(settings.buffer_max_bytes, settings.insert_max_concurrent)
         self._stats.state.buffered = lambda: memory.used
-        sink = self._components.sink(client)
+        sink = self._components.sink(client, self._clickhouse.cluster or "")
         erasures = self._components.erasures(
             client, settings.erasures_refresh_s, settings.erasures_max
         )

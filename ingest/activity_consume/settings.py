@@ -11,6 +11,16 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 
 
+_ON_A_CLUSTER = {
+    "insert_quorum": 2,
+    # Or a question could not be sure which of several inserts it has to see.
+    "insert_quorum_parallel": 0,
+    "select_sequential_consistency": 1,
+    # Confirmed by the shards, and not queued on the node that was asked.
+    "distributed_foreground_insert": 1,
+}
+
+
 class ClickHouseSettings(FileSettings):
     """Where the events end up. `url` may carry user and password; `password` may be in a file."""
 
@@ -29,6 +39,13 @@ class ClickHouseSettings(FileSettings):
     on_drift: Literal["unready", "say"] = "unready"
     """Where the tables are not as this release's migrations make them, `/readyz` is 503, or stays
     200. Logs and metrics say it in any case."""
+    cluster: str | None = None
+    """The cluster's name in the servers' `remote_servers`; by default there is one node."""
+
+    def session(self) -> dict[str, Any]:
+        """What a client asks for with every statement: on a cluster, that what was confirmed is on
+        two replicas, and that whoever asks sees it (docs/adr/0014)."""
+        return dict(_ON_A_CLUSTER) if self.cluster else {}
 
     def login(self) -> dict[str, Any]:
         """Arguments of clickhouse_connect's clients, beside `dsn`; what is in them counts first."""
@@ -64,6 +81,9 @@ class ConsumerSettings(BaseSettings):
     buffer_max_bytes: Count = 64 << 20
     """What may wait in memory, packed, over all partitions, before fetching stops; in bytes."""
 
+    instance_id: str | None = None
+    """A name that this consumer keeps over restarts (`group.instance.id`): within the session
+    timeout it is the same member again. By default it is a new one each time."""
     session_timeout_s: Annotated[float, Field(ge=1)] = 10
     """Without a heartbeat for so many seconds a member is out. Also the longest lease of an insert.
     """

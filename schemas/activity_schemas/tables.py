@@ -79,8 +79,27 @@ def described(rows: Iterable[Sequence[Any]], database: str, version: int) -> Tab
                 parts["constraint", table, constraint] = condition
         else:
             parts[kind, table, name] = told
+    parts = _of_one_node(parts)
     # A view's columns follow from its text.
     return Tables(version, {k: v for k, v in parts.items() if not _of_view(parts, k)})
+
+
+def _of_one_node(parts: Parts) -> Parts:
+    """As on one node: on a cluster `events` is a Distributed table, and its rows are in
+    `events_local`."""
+    before = {
+        table
+        for (kind, table, _), text in parts.items()
+        if kind == "table" and text.startswith("Distributed")
+    }
+    if not before:
+        return parts
+    local = {f"{table}_local": table for table in before}
+    return {
+        (kind, local.get(table, table), name): text.replace("GLOBAL IN", "IN")
+        for (kind, table, name), text in parts.items()
+        if table not in before
+    }
 
 
 def drift(found: Tables, *, sees_all: bool) -> list[str]:

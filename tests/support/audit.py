@@ -98,7 +98,7 @@ def audit() -> int:
 
 def renew(checkout: Path) -> None:
     """Raises CalledProcessError where that is no Git repository. Needs PyYAML."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(checkout), *arguments]

@@ -14,9 +14,9 @@ from activity_deploy.clickhouse.password import existing
 from activity_deploy.migrate import migrate
 from activity_deploy.process.process import Process
 from tests.support.backend import use_docker
+from tests.support.images import image
 from tests.support.wait import wait_until
 
-_IMAGE = "clickhouse/clickhouse-server:25.8"
 _READY = "clickhouse: ready on "
 
 
@@ -115,8 +115,9 @@ async def connect(url: str, database: str) -> AsyncClient:
 
 @contextlib.contextmanager
 def _container() -> Iterator[str]:
+    name = image("CLICKHOUSE")
     from testcontainers.community.clickhouse import ClickHouseContainer
 
-    with ClickHouseContainer(_IMAGE) as container:
+    with ClickHouseContainer(name) as container:
         host, port = container.get_container_host_ip(), container.get_exposed_port(8123)
         yield f"http://{container.username}:{container.password}@{host}:{port}"

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
@@ -24,8 +25,9 @@ from activity_http.server import options
 from activity_telemetry.logs import configure_logging
 from activity_telemetry.settings import LogSettings
 
-# Not a setting: one password is all that stands before the tables of all orgs, and it goes over the
-# wire as it is.
+# No environment variable: one password is all that stands before the tables of all orgs, and it
+# goes over the wire as it is. A container has a network of its own: there, and only there,
+# `--host 0.0.0.0` is right (deploy/compose.local.yaml).
 HOST = "127.0.0.1"
 
 # Together under the 5 seconds in which a SIGTERM must be done.
@@ -35,7 +37,8 @@ _ENGINE_PATIENCE_SECONDS = 1.5
 
 # As a ClickHouse server has them: parameters go into the target, and an INSERT has no end.
 _LIKE_A_SERVER = {
-    "max_request_line_bytes": 1 << 20,  # http_max_uri_size
+    "max_request_line_bytes": (1 << 16)
+    - 1,  # httptools reads no longer one; http_max_uri_size is 1 MiB
     "max_header_bytes": (1 << 20) + (128 << 10),  # and http_max_field_value_size
     "max_body_bytes": 0,
 }
@@ -45,12 +48,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for bound in sockets or ():
-            address = f"http://{HOST}:{bound.getsockname()[1]}"
+            host, port = bound.getsockname()
+            address = f"http://{host}:{port}"
             print(f"clickhouse: ready on {address} (engine {VERSION})", flush=True)
 
 
-def main() -> int:
-    """Serve; the exit status."""
+def main(given: Sequence[str] | None = None) -> int:
+    """Serve; the exit status. `given`: by default the process' arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m activity_deploy.clickhouse", description=__doc__
     )
@@ -63,7 +67,10 @@ def main() -> int:
         default=LocalSettings().clickhouse_unrestricted,
         help="SQL may use files, addresses, other servers, SYSTEM: all that this account may",
     )
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--host", default=HOST, help="another one only in a container's own network"
+    )
+    arguments = parser.parse_args(given)
     try:
         configure_logging(LogSettings(), own="activity_deploy")
         limits = HttpLimits().model_copy(update=_LIKE_A_SERVER)
@@ -73,7 +80,7 @@ def main() -> int:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, arguments.port))
+        listener.bind((arguments.host, arguments.port))
         directory = DataDirectory(arguments.path.resolve(), VERSION)
         password = password_of(arguments.path.resolve())
         confinement = confined(directory.engine_path, is_restricted=not arguments.unrestricted)

@@ -23,10 +23,11 @@ def main() -> int:
     except ValidationError as error:
         print(f"demo: {explain(error)[0]}", file=sys.stderr)
         return 1
+    settings = LocalSettings()
     uvicorn.run(
         create_app(tokens),
-        host="127.0.0.1",
-        port=LocalSettings().demo_port,
+        host=settings.demo_host,
+        port=settings.demo_port,
         timeout_graceful_shutdown=2,
         **options(HttpLimits()),
     )

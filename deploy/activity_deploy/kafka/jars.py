@@ -27,15 +27,19 @@ VERSION = _VERSION[1] if _VERSION else ""
 
 def directory(folder: Path = FOLDER) -> Path:
     """Where this pom.xml's jars are, or would be: another pom.xml, another directory."""
-    return folder / f"kafka-{VERSION}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    return _target(folder, POM, f"kafka-{VERSION}")
 
 
-def fetch(folder: Path = FOLDER) -> Path:
+def _target(folder: Path, pom: Path, name: str) -> Path:
+    return folder / f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+
+
+def fetch(folder: Path = FOLDER, pom: Path = POM, what: str = f"kafka-{VERSION}") -> Path:
     """The directory of the jars; fetches them if they are not there yet, and says so.
 
     Raises UserError: no Java, no Maven, or Maven could not fetch.
     """
-    target = directory(folder)
+    target = _target(folder, pom, what)
     if target.is_dir():
         return target
     check_java()
@@ -46,11 +50,12 @@ def fetch(folder: Path = FOLDER) -> Path:
             " install it (Debian, Ubuntu: apt install maven), it is needed once"
         )
     folder.mkdir(exist_ok=True)
-    print(f"activity: fetching Apache Kafka {VERSION} by Maven, 46 jars, 45 MB ...", flush=True)
+    size = ", 46 jars, 45 MB" if pom == POM else ""
+    print(f"activity: fetching {what} by Maven{size} ...", flush=True)
     # Beside the target, and renamed when complete: an interrupted fetch leaves no half directory.
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=folder) as scratch:
         jars = Path(scratch) / "jars"
-        _copy_dependencies(maven, jars)
+        _copy_dependencies(maven, pom, jars)
         try:
             jars.rename(target)
         except OSError:  # another process was first
@@ -59,8 +64,8 @@ def fetch(folder: Path = FOLDER) -> Path:
     return target
 
 
-def _copy_dependencies(maven: str, target: Path) -> None:
-    command = [maven, "--batch-mode", "-Dstyle.color=never", "--file", str(POM)]
+def _copy_dependencies(maven: str, pom: Path, target: Path) -> None:
+    command = [maven, "--batch-mode", "-Dstyle.color=never", "--file", str(pom)]
     command += [f"{_PLUGIN}:copy-dependencies", "-DincludeScope=runtime"]
     command += [f"-DoutputDirectory={target}"]
     environment = {**os.environ, "MAVEN_OPTS": os.environ.get("MAVEN_OPTS", "-Xmx256m")}

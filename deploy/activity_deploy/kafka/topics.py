@@ -9,6 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from activity_deploy.errors import UserError
+from activity_kafka.dead_letters import MAX_DEAD_LETTER_BYTES
+from activity_kafka.settings import KafkaSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +34,30 @@ async def _admin(bootstrap_servers: str) -> AsyncIterator[Any]:
         await client.close()
 
 
+def event_topics(names: KafkaSettings, partitions: int) -> list[Topic]:
+    """The events' topic and the one of the dead letters, which keeps them."""
+    kept = {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES), "retention.ms": "-1"}
+    return [
+        Topic(names.topic, partitions),
+        Topic(names.dead_letter_topic, partitions, kept),
+    ]
+
+
 async def create(bootstrap_servers: str, topics: Sequence[Topic]) -> list[str]:
     """The names of those that did not exist; each with three replicas, where there are as many
     brokers. Raises UserError: Kafka away, or it refuses one."""
     async with _admin(bootstrap_servers) as client:
-        replicas = min(3, len((await client.describe_cluster())["brokers"]))
-        wanted = [
-            NewTopic(t.name, t.partitions, replicas, topic_configs=dict(t.configuration))
-            for t in topics
-        ]
-        answer = await client.create_topics(wanted)
+        return await create_missing(client, topics)
+
+
+async def create_missing(client: AIOKafkaAdminClient, topics: Sequence[Topic]) -> list[str]:
+    """`create` by a client that is there. Raises KafkaError, and UserError for a refusal."""
+    replicas = min(3, len((await client.describe_cluster())["brokers"]))
+    wanted = [
+        NewTopic(t.name, t.partitions, replicas, topic_configs=dict(t.configuration))
+        for t in topics
+    ]
+    answer = await client.create_topics(wanted)
     created = []
     for name, code, text in answer.topic_errors:
         if code == 0:

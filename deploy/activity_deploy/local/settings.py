@@ -26,6 +26,8 @@ class LocalSettings(BaseSettings):
     """The port of the local read API."""
     consumer_port: Port = 8001
     """The port of the local consumer's health pages and metrics."""
+    demo_host: str = "127.0.0.1"
+    """Where the demo service listens."""
     demo_port: Port = 8080
     """The port of the local demo service."""
     clickhouse_port: Port = 8123

@@ -9,14 +9,13 @@ from typing import Any
 
 from activity_deploy.errors import UserError
 from activity_deploy.kafka.broker import KafkaBroker
-from activity_deploy.kafka.topics import Topic, create
+from activity_deploy.kafka.topics import create, event_topics
 from activity_deploy.local.addresses import remember
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.local.state import StateDirectory
 from activity_deploy.process.http_ready import wait_ready
 from activity_deploy.process.ports import HOST, check_free
 from activity_deploy.process.process import Process
-from activity_kafka.dead_letters import MAX_DEAD_LETTER_BYTES
 from activity_kafka.settings import KafkaSettings
 
 # A multiple of the table's four buckets: a batch of one partition is one part (DESIGN, the table).
@@ -117,16 +116,7 @@ class Stack:
             )
             await self._broker.start()
             self._watch(self._broker.process)
-        names = KafkaSettings()
-        topics = [
-            Topic(names.topic, _PARTITIONS),
-            Topic(
-                names.dead_letter_topic,
-                _PARTITIONS,
-                {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES), "retention.ms": "-1"},
-            ),
-        ]
-        await create(self.kafka_servers, topics)
+        await create(self.kafka_servers, event_topics(KafkaSettings(), _PARTITIONS))
         _say("Kafka", self.kafka_servers, started)
 
     async def _start_clickhouse(self) -> None:

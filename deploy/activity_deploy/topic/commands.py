@@ -14,6 +14,7 @@ from activity_consume.sink.incarnations import Incarnation, Incarnations
 from activity_consume.sources.topic_guard import is_another
 from activity_deploy.clients import clickhouse, kafka_admin
 from activity_deploy.errors import UserError
+from activity_deploy.kafka.topics import create_missing, event_topics
 from activity_kafka.settings import KafkaSettings
 
 app = typer.Typer(
@@ -33,6 +34,28 @@ Force = Annotated[
         " from a copy, a broker that tells no ids).",
     ),
 ]
+
+
+@app.command("create")
+def create_topics(
+    partitions: Annotated[
+        int, typer.Option(min=1, help="A multiple or a divisor of 4: of the table's buckets.")
+    ] = 12,
+) -> None:
+    """Create the events' topic and the one of the dead letters. Changes nothing where they exist.
+
+    Each with three replicas, where there are as many brokers.
+    """
+    names = KafkaSettings()
+    wanted = event_topics(names, partitions)
+
+    async def run() -> list[str]:
+        async with kafka_admin("activity-topic") as admin:
+            return await create_missing(admin, wanted)
+
+    created = asyncio.run(run())
+    for topic in wanted:
+        typer.echo(f"{topic.name}: {'created' if topic.name in created else 'is there'}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
+from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.dedup import DedupWindow
@@ -39,6 +40,9 @@ _INSERT_SETTINGS = {
     # retry whose first half is gone.
     "insert_deduplicate": 0,
 }
+# Of newer servers: there the setting above is superseded, and on replicated tables an equal block
+# is dropped as long as this one does not say so (docs/adr/0014). Older ones do not know it.
+_SINCE_26_9 = {"deduplicate_insert": "disable"}
 
 # JSONEachRow goes on with the next line after one that it cannot parse.
 _LEAVE_OUT = {"input_format_allow_errors_num": 1 << 30, "input_format_allow_errors_ratio": 1}
@@ -62,8 +66,15 @@ class Progress:
 class ClickHouseSink:
     """Asks and inserts. Whatever asks raises ClickHouseError when the engine is away."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, cluster: str = "") -> None:
+        """`cluster`: '' is one node."""
         self._client = client
+        # An insert that is in doubt may run on any node.
+        self._processes = (
+            f"clusterAllReplicas({quote_identifier(cluster)}, system.processes)"
+            if cluster
+            else "system.processes"
+        )
 
     async def now_ms(self) -> int:
         """The server's clock, Unix milliseconds."""
@@ -99,6 +110,9 @@ class ClickHouseSink:
         more_settings: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         body = json_each_row(partition, base_offset, lease_ms, rows)
+        settings = {**_INSERT_SETTINGS, **more_settings, "log_comment": _marker(partition)}
+        if self._client.min_version("26.9"):
+            settings |= _SINCE_26_9
         try:
             # A stream, because clickhouse_connect would send bytes a second time when the
             # connection is cut after them: it cannot know that they were applied.
@@ -106,7 +120,7 @@ class ClickHouseSink:
                 "events",
                 _COLUMNS,
                 _stream(body),
-                settings={**_INSERT_SETTINGS, **more_settings, "log_comment": _marker(partition)},
+                settings=settings,
                 fmt="JSONEachRow",
             )
         except ClickHouseError as error:
@@ -116,7 +130,8 @@ class ClickHouseSink:
         """An insert for this partition is running in the engine, whoever sent it."""
         return bool(
             await self._number(
-                "SELECT count() FROM system.processes WHERE Settings['log_comment'] = {m:String}",
+                f"SELECT count() FROM {self._processes}"  # noqa: S608 - a quoted identifier
+                " WHERE Settings['log_comment'] = {m:String}",
                 m=_marker(partition),
             )
         )

@@ -83,6 +83,7 @@ def build(
         kafka.topic,
         batch=True,
         group_id=kafka.group_id,
+        group_instance_id=settings.instance_id or None,
         listener=listener,
         ack_policy=AckPolicy.MANUAL,
         parser=_parse,
