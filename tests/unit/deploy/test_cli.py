@@ -17,6 +17,7 @@ EXPECTED = {
     "asyncapi",
     "consume",
     "dlq",
+    "doctor",
     "generate",
     "keys",
     "migrate",
