@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PIPELINE = {"activity_api", "activity_consume", "activity_deploy", "activity_http"}
+PIPELINE = {
+    *("activity_api", "activity_consume", "activity_deploy"),
+    *("activity_http", "activity_telemetry"),
+}
 EMITTER = {
     "activity_emit",
     "activity_kafka",
@@ -91,6 +94,7 @@ def test_what_is_read_beside_the_code_is_in_it(wheels: dict[str, Path]) -> None:
     assert len(expected) >= 9
     assert files >= DATA | expected
     assert {f"{name}/py.typed" for name in PIPELINE} <= files
+    assert "activity_schemas/tables.json" in contents(wheels["activity-emit"])
 
 
 async def test_the_command_runs_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
