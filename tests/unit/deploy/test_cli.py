@@ -16,7 +16,9 @@ COMMAND = typer.main.get_command(app)
 EXPECTED = {
     "asyncapi",
     "consume",
+    "demo",
     "dlq",
+    "engine",
     "generate",
     "keys",
     "migrate",
