@@ -124,15 +124,20 @@ def demo() -> None:
     raise typer.Exit(run_demo())
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)
-def engine(context: typer.Context) -> None:
+@app.command()
+def engine(
+    path: Annotated[Path, typer.Option(help="The directory of the data.")],
+    port: Annotated[
+        int, typer.Option(envvar="ACTIVITY_CLICKHOUSE_PORT", help="0: any free one.")
+    ] = 8123,
+    host: Annotated[
+        str, typer.Option(help="Another one only in a container's own network.")
+    ] = "127.0.0.1",
+) -> None:
     """Run the local ClickHouse engine (chDB, without users), until SIGTERM or Ctrl-C."""
     from activity_deploy.clickhouse.__main__ import main as run_engine  # noqa: PLC0415 - loads chDB
 
-    raise typer.Exit(run_engine(context.args))
+    raise typer.Exit(run_engine(["--path", str(path), "--port", str(port), "--host", host]))
 
 
 @app.command("token")

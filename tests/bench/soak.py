@@ -63,6 +63,7 @@ class Soak:
         self._rate = rate
         self._restart_s = restart_s
         self._ids: set[str] = set()
+        self._sent = 0
         self._members: list[Consumer] = []
         self._ended = asyncio.Event()
         self.samples: list[Sample] = []
@@ -112,6 +113,7 @@ class Soak:
                 one = event(f"soak-{number % _ORGS}", seq=number, producer_id="soak")
                 key = one["org_id"].encode()
                 sent.append((one["id"], await producer.send(_TOPIC, message(one), key)))
+                self._sent += 1
                 if len(sent) >= 5000:
                     await self._acknowledged(sent)
                     sent = []
@@ -166,7 +168,7 @@ class Soak:
             "broker": [self._stack.kafka.process.pid],
         }
         minute = round((time.monotonic() - began) / 60, 1)
-        sample = Sample(minute, len(self._ids), await self._number("SELECT count() FROM events"))
+        sample = Sample(minute, self._sent, await self._number("SELECT count() FROM events"))
         for part, found in pids.items():
             sample.memory_mb[part] = sum(_memory_mb(pid) for pid in found)
             links = [_links(pid) for pid in found]
