@@ -16,7 +16,8 @@ from activity_api.endpoints.route import check_parameters
 from activity_api.endpoints.selection import Selection
 from activity_api.errors import invalid, not_found
 from activity_api.queries.cursor import Cursor, CursorError
-from activity_api.queries.listing import Rows, first_page, next_page
+from activity_api.queries.listing import first_page, next_page, rows_by_columns
+from activity_api.queries.page_rows import Rows
 from activity_api.queries.summary import last_hours, read_summary, summary_of
 from activity_api.queries.totals import total_of
 from activity_api.responses import json_answer
@@ -53,6 +54,9 @@ class ActivityService:
                 rows = Rows.of_next_page(
                     await self.clickhouse.query(query, self._disconnected), after
                 )
+            if missing := rows.missing:
+                by_columns = rows_by_columns(filter_, missing)
+                rows.fill(await self.clickhouse.query(by_columns, self._disconnected))
             if not rows.total:
                 await self._check_seen(selection)
         body = rows.to_json(asked.limit, self.cursor_key, filter_, through)
