@@ -49,6 +49,11 @@ ORDER BY version
 # DUPLICATE_COLUMN, ILLEGAL_COLUMN (add), TABLE_ALREADY_EXISTS, DATABASE_ALREADY_EXISTS: of two
 # started at once, the other one has been faster and will record it in a moment.
 _IS_THERE = (15, 44, 57, 82)
+# TIMEOUT_EXCEEDED, of a lock: two that rename columns of one table at once wait for each other
+# (seen with 26.9). The one that gives up first lets the other one go on.
+_LOCKED = 159
+_LOCK_SECONDS = 5
+_ATTEMPTS = 5
 
 
 class MigrationError(Exception):
@@ -127,12 +132,29 @@ async def migrate(
     ]
 
 
-async def _apply(client: AsyncClient, database: str, migration: Migration, patience: float) -> bool:
+async def _run_statements(
+    client: AsyncClient, database: str, migration: Migration, patience: float
+) -> bool:
     """False: another process has applied it meanwhile."""
-    inside = {"database": database}
+    inside = {"database": database, "lock_acquire_timeout": _LOCK_SECONDS}
+    for attempt in range(_ATTEMPTS):
+        try:
+            for statement in statements(migration.sql):
+                await client.command(statement, settings=inside)
+            break
+        except DatabaseError as error:
+            if error.code == _LOCKED and await _by_another(client, database, migration, patience):
+                return False
+            if error.code != _LOCKED or attempt == _ATTEMPTS - 1:
+                raise
+    return True
+
+
+async def _apply(client: AsyncClient, database: str, migration: Migration, patience: float) -> bool:
+    """False: another process has applied it meanwhile. Raises MigrationError."""
     try:
-        for statement in statements(migration.sql):
-            await client.command(statement, settings=inside)
+        if not await _run_statements(client, database, migration, patience):
+            return False
     except DatabaseError as error:
         text = f"{migration.label}: {first_line(error)}"
         if error.code in _IS_THERE:
@@ -142,7 +164,7 @@ async def _apply(client: AsyncClient, database: str, migration: Migration, patie
         raise MigrationError(text) from error
     row = [migration.version, migration.name, migration.checksum]
     columns = ["version", "name", "checksum"]
-    await client.insert("schema_migrations", [row], columns, settings=inside)
+    await client.insert("schema_migrations", [row], columns, settings={"database": database})
     return True
 
 
