@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release
+.PHONY: alerts tools help run setup test test-emit test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,12 +35,15 @@ tools: .venv/tools/promtool ## promtool and prometheus, fetched once by apt
 jars: setup ## Apache Kafka's jars, fetched once by Maven
 	@$(BIN)/python -m activity_deploy.kafka.jars
 
-# Most of an integration test is waiting, so the two halves run side by side.
-test: jars ## unit, SQL on the real engine, integration on real Kafka
-	@$(MAKE) --no-print-directory -j2 test-integration test-others
+# Most of an integration test is waiting, so the three parts run side by side.
+test: jars tools ## unit, SQL on the real engine, integration on real Kafka
+	@$(MAKE) --no-print-directory -j3 test-emit test-integration test-others
+
+test-emit: jars tools
+	$(BIN)/python -m pytest tests/integration/emit
 
 test-integration: jars tools
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest tests/integration --ignore=tests/integration/emit
 
 test-others: jars tools
 	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts
