@@ -54,7 +54,7 @@ class Stack:
         self.clickhouse_proxy = Proxy(lambda: self.engine.port, ClickHouseWire)
         self.bootstrap = f"{HOST}:{kafka}"
         self.proxied_bootstrap = f"{HOST}:{kafka_proxy}"
-        self.proxied_url = f"http://{HOST}:{clickhouse_proxy}"
+        self.proxied_url = self.engine.url_at(clickhouse_proxy)
         self._ports = kafka_proxy, clickhouse_proxy
         self._key = secrets.token_hex(32)
         self.clickhouse: AsyncClient

@@ -10,7 +10,6 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.clickhouse.password import existing
 from activity_deploy.migrate import migrate
 from activity_deploy.process.process import Process
 from tests.support.backend import use_docker
@@ -37,12 +36,17 @@ class ClickHouseServer:
         self._program = program
         self._options = ["--unrestricted"] if unrestricted else []
         self.port = port
+        self.password = uuid.uuid4().hex
         self.process = Process("clickhouse", [], path.with_name(path.name + ".log"))
 
     @property
     def url(self) -> str:
         """With user and password."""
-        return f"http://default:{existing(self.path)}@127.0.0.1:{self.port}"
+        return self.url_at(self.port)
+
+    def url_at(self, port: int) -> str:
+        """The same by way of what listens on `port` before it."""
+        return f"http://default:{self.password}@127.0.0.1:{port}"
 
     @property
     def pid(self) -> int:
@@ -52,7 +56,8 @@ class ClickHouseServer:
         """Returns when it answers. Raises AssertionError with its output if it ends instead."""
         arguments = ["--path", str(self.path), "--port", str(self.port), *self._options]
         command = [sys.executable, "-m", *self._program, *arguments]
-        self.process = Process("clickhouse", command, self.process.log)
+        environment = {"ACTIVITY_CLICKHOUSE_PASSWORD": self.password}
+        self.process = Process("clickhouse", command, self.process.log, environment)
         await self.process.start()
         line = await wait_until(self._ready_line, timeout=60, what="ClickHouse is ready")
         self.port = int(line.removeprefix(_READY).split()[0].rpartition(":")[2])
