@@ -27,6 +27,7 @@ ORDER BY (version, statement, at)
 
 
 _MAY_RUN_TWICE = re.compile(r"\b(IF (NOT )?EXISTS|OR REPLACE|MODIFY COLUMN)\b", re.IGNORECASE)
+_ONLY_ONCE = re.compile(r"\bRENAME COLUMN\b", re.IGNORECASE)
 
 
 class Steps:
@@ -55,7 +56,7 @@ class Steps:
     async def step(self, version: int, number: int, statement: str) -> AsyncIterator[bool]:
         """A statement runs in here, if it is still to be done. That its result is there already is
         no error where a former run has begun it."""
-        if _MAY_RUN_TWICE.search(statement):
+        if _MAY_RUN_TWICE.search(statement) and not _ONLY_ONCE.search(statement):
             yield True
             return
         checksum = hashlib.sha256(statement.encode()).hexdigest()
