@@ -9,7 +9,15 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from activity_deploy.migrate import Migration, MigrationError, describe, drift, migrate, read
+from activity_deploy.migrate import (
+    Migration,
+    MigrationError,
+    describe,
+    drift,
+    migrate,
+    read,
+    statements,
+)
 from activity_deploy.migration_lock import MigrationLock
 from activity_schemas.tables import to_json
 from tests.support.clickhouse import connect
@@ -79,6 +87,30 @@ async def test_a_run_that_was_cut_off_is_gone_on_with(
         await migrate(killed, fresh, [TWO_STEPS])  # type: ignore[arg-type]
     assert await migrate(client, fresh, [TWO_STEPS]) == ["0001_two"]
     assert await names(client, fresh) == ["one", "two"]
+
+
+class CutOffEach(CutOff):
+    """Killed after each statement of the migrations, once."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        super().__init__(client, "", after=True)
+        self._left = {text for migration in read() for text in statements(migration.sql)}
+
+    async def command(self, sql: str, **more: object) -> object:
+        done = await self._client.command(sql, **more)  # type: ignore[arg-type]
+        if sql in self._left:
+            self._left.remove(sql)
+            raise KeyboardInterrupt
+        return done
+
+
+async def test_our_own_may_be_cut_off_after_each_statement(client: AsyncClient, fresh: str) -> None:
+    killed = CutOffEach(client)
+    while killed._left:
+        with pytest.raises(KeyboardInterrupt):
+            await migrate(killed, fresh)  # type: ignore[arg-type]
+    await migrate(client, fresh)
+    assert await drift(client, fresh) == []
 
 
 async def test_a_statement_that_was_done_is_not_done_again(client: AsyncClient, fresh: str) -> None:
