@@ -61,20 +61,20 @@ async def api_of(folder: Path, url: str, database: str, **more: str) -> AsyncIte
 class SlowProxy:
     """In front of the engine: each of its answers comes so many seconds late."""
 
-    port: int
+    engine: ClickHouseServer
     seconds: float
     _server: asyncio.Server | None = None
 
     async def start(self) -> str:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self.engine.url_at(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self.port)
+        there, back = await asyncio.open_connection("127.0.0.1", self.engine.port)
         await asyncio.gather(
             _pass(reader, back, 0), _pass(there, writer, self.seconds), return_exceptions=True
         )

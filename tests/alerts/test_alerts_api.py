@@ -64,7 +64,7 @@ async def test_clickhouse_away_is_errors_too(engine: ClickHouseServer, tmp_path:
 
 
 async def test_slow(engine: ClickHouseServer, tmp_path: Path) -> None:
-    proxy = SlowProxy(engine.port, 1.3)
+    proxy = SlowProxy(engine, 1.3)
     url = await proxy.start()
     patient = {
         "ACTIVITY_CLICKHOUSE_PING_AFTER_S": "20",
