@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release
+.PHONY: alerts tools help run setup test test-emit test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,13 @@ test-others: jars tools
 alerts: jars tools ## every alert: the real stack is broken in just that way, and promtool says what fires
 	$(BIN)/python -m pytest tests/alerts
 
+attacks: setup ## every value of the injection table for every parameter of every endpoint
+	ACTIVITY_TEST_ALL_ATTACKS=1 $(BIN)/python -m pytest tests/engine/api/test_attack_tables.py
+
+EXAMPLES ?= 300
+fuzz-api: setup ## Schemathesis over the served document, on the real engine: EXAMPLES=300 per endpoint, twice
+	ACTIVITY_TEST_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/engine/api/test_api_fuzz.py
+
 chaos: jars ## every fault, with SEEDS seeds, and each protection's control; AWAY=120: seconds away
 	$(BIN)/python -m tests.chaos --seeds $(SEEDS) $(if $(AWAY),--away-s $(AWAY))
 
@@ -79,6 +86,20 @@ foreign-kafkajs: .state/foreign/kafkajs/send.mjs
 	@cp $(FOREIGN)/kafkajs/*.json $(@D)
 	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@cp $(FOREIGN)/kafkajs/send.mjs $@
+
+# Linters of npm, with the versions and hashes of their lock file; their exceptions stand beside it.
+LINT := tests/contract/lint
+
+lint-openapi: schemas/openapi.json .state/lint-openapi/node_modules ## Spectral and Redocly over the served document
+	@cp $(LINT)/.spectral.yaml $(LINT)/redocly.yaml .state/lint-openapi
+	@cd .state/lint-openapi && node_modules/.bin/spectral lint --fail-severity warn $(CURDIR)/$<
+	@cd .state/lint-openapi && REDOCLY_TELEMETRY=off node_modules/.bin/redocly lint --max-problems 1000 $(CURDIR)/$<
+
+.state/lint-openapi/node_modules: $(wildcard $(LINT)/package*.json)
+	@mkdir -p $(@D)
+	@cp $(LINT)/*.json $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 bench-freshness: jars vegeta ## from a request's answer to the API's list, at half of the maximum load
 	@$(BIN)/python -m tests.bench.freshness

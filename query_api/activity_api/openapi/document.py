@@ -11,12 +11,21 @@ from activity_api.openapi.headers import ON_STATUS, described
 
 TITLE = "Activity API"
 VERSION = "1"
+DESCRIPTION = "Reads the request activity of an organisation."
 
 
 @cache
 def document() -> dict[str, Any]:
     """As it is served at /openapi.json, and committed as schemas/openapi.json."""
-    made = get_openapi(title=TITLE, version=VERSION, routes=router.routes)
+    made = get_openapi(
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": "/"}],  # wherever the document comes from
+        tags=[{"name": "Activity", "description": "Who did what, newest first, and its sums"}],
+        routes=router.routes,
+    )
     for path in made["paths"].values():
         for operation in path.values():
             # FastAPI appends its own 422 behind the others.
