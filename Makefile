@@ -191,6 +191,7 @@ schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, Asyn
 	$(BIN)/python -m activity_deploy.schema_snapshot > .venv/tables.json && mv .venv/tables.json schemas/activity_schemas/tables.json
 	$(BIN)/python -m activity_deploy.settings > docs/settings.md
 	$(BIN)/python -m activity_deploy.metrics > docs/metrics.md
+	cp deploy/prometheus/activity.rules.yaml deploy/helm/activity/rules/
 
 clean: ## remove the local pipeline's state (not the packages and jars)
 	rm -rf .state

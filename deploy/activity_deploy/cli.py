@@ -133,11 +133,13 @@ def engine(
     host: Annotated[
         str, typer.Option(help="Another one only in a container's own network.")
     ] = "127.0.0.1",
+    user: Annotated[str, typer.Option(help="Who logs in with the password.")] = "default",
 ) -> None:
-    """Run the local ClickHouse engine (chDB, without users), until SIGTERM or Ctrl-C."""
+    """Run the local ClickHouse engine (chDB, one user), until SIGTERM or Ctrl-C."""
     from activity_deploy.clickhouse.__main__ import main as run_engine  # noqa: PLC0415 - loads chDB
 
-    raise typer.Exit(run_engine(["--path", str(path), "--port", str(port), "--host", host]))
+    arguments = ["--path", str(path), "--port", str(port), "--host", host, "--user", user]
+    raise typer.Exit(run_engine(arguments))
 
 
 @app.command("token")

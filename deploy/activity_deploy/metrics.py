@@ -29,7 +29,7 @@ proxy, or give it a port | `ACTIVITY_API_METRICS_PORT`; then the API's port answ
 | emitter | on your service's own page: [emit.md](emit.md) | |
 | local stack | the demo service (as an emitter) and the local ClickHouse: `/metrics` | |
 | tables | `SELECT * FROM event_gap_metrics FORMAT Prometheus`, and `event_duplicate_metrics`: \
-once a minute | |
+once a minute, with a user and a password | |
 
 With several `ACTIVITY_API_WORKERS` any of them answers for all (prometheus_client's multiprocess
 mode, in a directory for temporary files); `process_...` is then left out.

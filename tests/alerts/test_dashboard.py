@@ -74,6 +74,9 @@ async def test_every_query_returns_data(
         [port] = free_ports(1)
         text = CONFIG.read_text().replace("database: [activity]", f"database: [{database}]")
         text = text.replace("activity.rules.yaml", str(RULES))
+        password = tmp_path / "password"
+        password.write_text(httpx.URL(clickhouse_url).password)
+        text = text.replace("../../.state/clickhouse.key", str(password))
         for usual, ours in (
             (8001, consumer.port),
             (8000, api.client.base_url.port),

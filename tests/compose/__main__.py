@@ -61,6 +61,9 @@ class Smoke:
         figures["sample_seen_s"] = round(result.all_s, 2)
         for service in _OURS:
             self._check_container(service)
+        if self.project.local:
+            self._check_container("clickhouse")
+            await self._check_engine()
         await self._load()
         await self._crash("consumer")
         await self._load()
@@ -108,6 +111,29 @@ class Smoke:
             for what, (value, good) in wanted.items()
             if not good(value)
         ]
+
+    async def _check_engine(self) -> None:
+        """Its network's names count, and the password, and no web page."""
+        at = httpx.URL(self.project.clickhouse_url)
+        login, url = (at.username, at.password), str(at.copy_with(username=None, password=None))
+        cases: list[tuple[str, dict[str, str], tuple[str, str] | None, int]] = [
+            ("SELECT 7", {"host": "clickhouse:8123"}, login, 200),
+            ("SELECT 7", {"host": "clickhouse:8123"}, None, 403),
+            ("SELECT 7", {"host": "clickhouse:8123"}, (at.username, "another"), 403),
+            ("SELECT 7", {"origin": "http://clickhouse:8123"}, login, 403),
+            ("SELECT 7", {"sec-fetch-site": "cross-site"}, login, 403),
+        ]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for query, headers, auth, status in cases:
+                answer = await client.get(url, params={"query": query}, headers=headers, auth=auth)
+                if answer.status_code != status:
+                    self.wrong.append(f"engine: {headers} {answer.status_code} {answer.text}")
+            for path in ("/etc/passwd", "/proc/self/environ"):
+                answer = await client.get(
+                    url, params={"query": f"SELECT file('{path}')"}, auth=login
+                )
+                if answer.status_code == 200:
+                    self.wrong.append(f"engine: reads {path}")
 
     async def _load(self) -> None:
         some = [

@@ -28,6 +28,7 @@ class Project:
     """`local`: with the local engine in the server's place."""
 
     def __init__(self, name: str, images: dict[str, str], *, local: bool) -> None:
+        self.local = local
         self.key = secrets.token_hex(32)
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self._name = name

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 from pydantic import ValidationError
 
+from activity_deploy.clickhouse.access import USER, Access, is_of_others
 from activity_deploy.clickhouse.app import ClickHouseHTTP
 from activity_deploy.clickhouse.confinement import confined
 from activity_deploy.clickhouse.connections import VERSION
@@ -70,6 +71,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--host", default=HOST, help="another one only in a container's own network"
     )
+    parser.add_argument("--user", default=USER, help="the one that logs in with the password")
     arguments = parser.parse_args(given)
     try:
         configure_logging(LogSettings(), own="activity_deploy")
@@ -83,6 +85,9 @@ def main(given: Sequence[str] | None = None) -> int:
         listener.bind((arguments.host, arguments.port))
         directory = DataDirectory(arguments.path.resolve(), VERSION)
         password = password_of(arguments.path.resolve())
+        # Of the address, and not of how it was spelled: `--host localhost` is this machine, too.
+        any_host = is_of_others(listener.getsockname()[0])
+        access = Access(password, arguments.user, any_host=any_host)
         confinement = confined(directory.engine_path, is_restricted=not arguments.unrestricted)
         engine = Engine(directory.engine_path, is_restricted=not arguments.unrestricted)
     except ValueError as error:
@@ -94,7 +99,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except RuntimeError as error:
         return _fail(f"the engine does not open {arguments.path}: {first_line(error)}")
-    return _serve(ClickHouseHTTP(engine, password, confinement), listener, limits)
+    return _serve(ClickHouseHTTP(engine, access, confinement), listener, limits)
 
 
 def _serve(app: ClickHouseHTTP, listener: socket.socket, limits: HttpLimits) -> int:

@@ -7,7 +7,9 @@ the name in Host (DNS rebinding), Origin, Sec-Fetch-Site.
 import base64
 import binascii
 import hmac
+import ipaddress
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from activity_deploy.clickhouse.errors import refused
@@ -19,35 +21,52 @@ USER = "default"
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-def check_sender(headers: Headers) -> None:
-    """Raises EngineError (497) for what a web page has sent, or might have."""
-    found = _by_name(headers)
-    hosts = found.get("host", [])
-    if len(hosts) != 1 or _name_of(hosts[0]) not in _HOSTS:
-        raise refused(497, "ACCESS_DENIED", "Host must be 127.0.0.1, localhost or ::1")
-    if "origin" in found:
-        raise refused(497, "ACCESS_DENIED", "Web pages are not served: the request has an Origin")
-    if any(site.lower() not in _OWN_SITES for site in found.get("sec-fetch-site", ())):
-        raise refused(497, "ACCESS_DENIED", "Web pages are not served: Sec-Fetch-Site")
-
-
-def check_password(headers: Headers, query_string: bytes, password: str) -> None:
-    """Where ClickHouse looks for it: headers of its own, HTTP's Basic, parameters; in one of them.
-
-    Raises EngineError (516), in constant time.
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`any_host`: for a port that others reach by a name of their network, such as a container's.
+    A page could then call its own name this port's (DNS rebinding): the password is what is left.
     """
-    given = list(_credentials(_by_name(headers), query_string))
-    if len(given) > 1:
-        text = "Invalid authentication: user and password must be given in one way"
-        raise refused(516, "AUTHENTICATION_FAILED", text)
-    user, key = given[0] if given else (USER, "")
-    is_right = hmac.compare_digest(key.encode("utf-8", "replace"), password.encode())
-    if not is_right or user not in ("", USER):
-        text = (
-            f"{USER}: Authentication failed: the password is wrong or missing;"
-            " `activity clickhouse-password` prints it"
-        )
-        raise refused(516, "AUTHENTICATION_FAILED", text)
+
+    password: str
+    user: str = USER
+    any_host: bool = False
+
+    def check_sender(self, headers: Headers) -> None:
+        """Raises EngineError (497) for what a web page has sent, or might have."""
+        found = _by_name(headers)
+        hosts = [_name_of(host) for host in found.get("host", [])]
+        if len(hosts) != 1 or not hosts[0]:
+            raise refused(497, "ACCESS_DENIED", "Host must be one name or address")
+        if not self.any_host and hosts[0] not in _HOSTS:
+            raise refused(497, "ACCESS_DENIED", "Host must be 127.0.0.1, localhost or ::1")
+        if "origin" in found:
+            text = "Web pages are not served: the request has an Origin"
+            raise refused(497, "ACCESS_DENIED", text)
+        if any(site.lower() not in _OWN_SITES for site in found.get("sec-fetch-site", ())):
+            raise refused(497, "ACCESS_DENIED", "Web pages are not served: Sec-Fetch-Site")
+
+    def check_password(self, headers: Headers, query_string: bytes) -> None:
+        """Where ClickHouse looks for it: headers of its own, HTTP's Basic, parameters; in one of
+        them. Raises EngineError (516), in constant time.
+        """
+        given = list(_credentials(_by_name(headers), query_string))
+        if len(given) > 1:
+            text = "Invalid authentication: user and password must be given in one way"
+            raise refused(516, "AUTHENTICATION_FAILED", text)
+        user, key = given[0] if given else ("", "")
+        is_right = hmac.compare_digest(key.encode("utf-8", "replace"), self.password.encode())
+        # As with a server, no name at all is `default`.
+        if not is_right or (user or USER) != self.user:
+            text = (
+                f"{self.user}: Authentication failed: the password is wrong or missing;"
+                " `activity clickhouse-password` prints it"
+            )
+            raise refused(516, "AUTHENTICATION_FAILED", text)
+
+
+def is_of_others(address: str) -> bool:
+    """Whether a port bound to this IP address is reached from other machines, too."""
+    return not ipaddress.ip_address(address).is_loopback
 
 
 def _credentials(found: dict[str, list[str]], query_string: bytes) -> Iterable[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from activity_deploy.clickhouse import compression, request
-from activity_deploy.clickhouse.access import check_password, check_sender
+from activity_deploy.clickhouse.access import Access
 from activity_deploy.clickhouse.confinement import Confinement
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.clickhouse.errors import EngineError
@@ -48,13 +48,13 @@ class ClickHouseHTTP:
     """`GET` and `POST /` run a statement; `/ping` and `/replicas_status` say `Ok.`;
     `/metrics` is for Prometheus.
 
-    chDB has no users of its own to log in: the password of `default` is checked here.
+    chDB has no users of its own to log in: the password of the one user is checked here.
     """
 
-    def __init__(self, engine: Engine, password: str, confinement: Confinement) -> None:
+    def __init__(self, engine: Engine, access: Access, confinement: Confinement) -> None:
         self._engine = engine
         self._metrics = EngineMetrics()
-        self._password = password
+        self._access = access
         self._confinement = confinement
         self._sessions = Sessions(engine)
         self._threads = ThreadPoolExecutor(_MOST_QUERIES, thread_name_prefix="query")
@@ -67,7 +67,7 @@ class ClickHouseHTTP:
         if scope["type"] != "http":
             return
         try:
-            check_sender(scope["headers"])
+            self._access.check_sender(scope["headers"])
         except EngineError as error:
             await self._refuse(send, error, "")
             return
@@ -87,7 +87,7 @@ class ClickHouseHTTP:
     async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             # Before its body: nobody else may fill the memory.
-            check_password(scope["headers"], scope["query_string"], self._password)
+            self._access.check_password(scope["headers"], scope["query_string"])
         except EngineError as error:
             await self._refuse(send, error, "")
             return

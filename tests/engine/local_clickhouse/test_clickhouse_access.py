@@ -1,9 +1,14 @@
 """Who is let in at the local ClickHouse port: whoever knows the password, and no web page."""
 
 import base64
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
+
+from activity_deploy.process.process import Process
+from tests.support.wait import wait_until
 
 URL = str
 GOOD, DENIED = 200, 403
@@ -104,6 +109,44 @@ async def test_senders(
         answer = await client.get(url + path, params=parameters, headers=headers)
     assert answer.status_code == status, answer.text
     assert not any(name.startswith("access-control-") for name in answer.headers)
+
+
+async def test_user_and_password_are_given_and_localhost_is_this_machine(tmp_path: Path) -> None:
+    """As in deploy/compose.local.yaml, but for the address: with that, any Host name counts."""
+    secret = tmp_path / "secret"
+    secret.write_text("of-the-environment\n")
+    command = [sys.executable, "-m", "activity_deploy.clickhouse", "--path", str(tmp_path / "data")]
+    process = Process(
+        "clickhouse",
+        [*command, "--port", "0", "--host", "localhost", "--user", "activity"],
+        tmp_path / "log",
+        {"ACTIVITY_CLICKHOUSE_PASSWORD": "", "ACTIVITY_CLICKHOUSE_PASSWORD_FILE": str(secret)},
+    )
+    await process.start()
+    try:
+
+        def ready() -> str:
+            assert process.running, process.output()
+            return next((one for one in process.output() if " ready on " in one), "")
+
+        url = (await wait_until(ready, 60, "ready")).split(" ready on ")[1].split()[0]
+        async with httpx.AsyncClient() as client:
+            for user, password, host, status in (
+                ("activity", "of-the-environment", "localhost", GOOD),
+                ("activity", "of-the-environment", "clickhouse:8123", DENIED),
+                ("activity", "another", "localhost", DENIED),
+                ("default", "of-the-environment", "localhost", DENIED),
+            ):
+                answer = await client.get(
+                    url,
+                    params={"query": "SELECT 7"},
+                    auth=(user, password),
+                    headers={"host": host},
+                )
+                assert answer.status_code == status, answer.text
+        assert not (tmp_path / "data" / "password").exists()
+    finally:
+        await process.stop()
 
 
 async def test_a_preflight_is_refused(address: tuple[str, str]) -> None:

@@ -120,6 +120,8 @@ async def test_kill_9_loses_nothing_confirmed(server: ClickHouseServer) -> None:
 
 async def test_no_room_is_an_error_and_no_end(server: ClickHouseServer) -> None:
     async with await connect(server.url, "default") as client:
+        await client.command("CREATE DATABASE small")
+    async with await connect(server.url, "small") as client:
         await client.command("CREATE TABLE t (s String) ENGINE = MergeTree ORDER BY ()")
         too_much = {"min_free_disk_bytes_to_perform_insert": 1 << 60}
         with pytest.raises(DatabaseError) as caught:

@@ -4,6 +4,7 @@ Skipped where helm is not to be had: `make helm` builds it once, into .state/.
 """
 
 import functools
+import re
 import shutil
 import subprocess
 import tomllib
@@ -120,6 +121,38 @@ def test_operators_are_asked_for_scaling_and_metrics_where_that_is_wanted() -> N
     assert environment(container(objects, "Job", "migrations"))["ACTIVITY_CLICKHOUSE_CLUSTER"]
     plain = render(CHART / "examples" / "external.yaml")
     assert not {kind for kind, _ in plain} & {"ScaledObject", "ServiceMonitor", "PrometheusRule"}
+
+
+def test_the_alerts_are_those_of_deploy_and_their_jobs_are_scraped() -> None:
+    rules = (ROOT / "deploy" / "prometheus" / "activity.rules.yaml").read_text()
+    # Helm packs no file from outside of the chart; `make schemas` copies it.
+    assert (CHART / "rules" / "activity.rules.yaml").read_text() == rules
+    objects = render(
+        CHART / "examples" / "external.yaml",
+        "metrics.prometheusRule.enabled=true",
+        "metrics.serviceMonitor.enabled=true",
+        "metrics.prometheusRule.labels.release=prometheus",
+    )
+    rule = objects["PrometheusRule", ""]
+    assert rule["spec"] == yaml.safe_load(rules)
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    scraped = {
+        endpoint["relabelings"][0]["replacement"]
+        for (kind, _), one in objects.items()
+        if kind == "ServiceMonitor"
+        for endpoint in one["spec"]["endpoints"]
+    }
+    assert set(re.findall(r'job="([\w-]+)"', rules)) == scraped
+
+
+def test_the_packed_chart_has_all_it_renders(tmp_path: Path) -> None:
+    command = [helm(), "package", str(CHART), "--destination", str(tmp_path)]
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    [packed] = tmp_path.glob("*.tgz")
+    values = CHART / "examples" / "strimzi-altinity.yaml"
+    done = run("template", "r", str(packed), "--values", str(values))
+    assert done.returncode == 0, done.stderr
+    assert "kind: PrometheusRule" in done.stdout
 
 
 def test_what_must_be_set_is_said() -> None:

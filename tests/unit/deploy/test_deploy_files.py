@@ -51,6 +51,24 @@ def test_our_containers_are_bound(name: str) -> None:
     assert service["image"].endswith(f":{VERSION}}}")
 
 
+def test_what_is_mounted_is_here() -> None:
+    """Docker makes an empty folder of a path that does not exist, and says nothing."""
+    mounts = [mount.split(":") for one in services().values() for mount in one.get("volumes", ())]
+    ours = {target: DEPLOY / source for source, target, *_ in mounts if source.startswith(".")}
+    assert len(ours) >= 4
+    assert all(path.exists() for path in ours.values()), ours
+    config = next(
+        Path(word.removeprefix("--config.file="))
+        for word in services()["prometheus"]["command"]
+        if word.startswith("--config.file=")
+    )
+    assert (ours[str(config.parent)] / config.name).is_file()
+    for path in DEPLOY.glob("grafana/provisioning/dashboards/*.yaml"):
+        for provider in yaml.safe_load(path.read_text())["providers"]:
+            folder = provider["options"]["path"]
+            assert any(target.startswith(f"{folder}/") for target in ours)
+
+
 def test_what_is_published_is_for_this_machine_only() -> None:
     published = [port for service in services().values() for port in service.get("ports", ())]
     assert len(published) >= 6
@@ -77,6 +95,17 @@ def test_the_override_replaces_only_the_server() -> None:
     override = services(DEPLOY / "compose.local.yaml")
     assert set(override) == {"clickhouse"}
     assert override["clickhouse"]["image"].endswith(f"activity-engine:{VERSION}}}")
+
+
+def test_the_local_engine_takes_the_servers_user_and_password() -> None:
+    server, engine = services()["clickhouse"], services(DEPLOY / "compose.local.yaml")["clickhouse"]
+    given, taken = server["environment"], engine["environment"]
+    assert taken["ACTIVITY_CLICKHOUSE_PASSWORD"] == given["CLICKHOUSE_PASSWORD"]
+    assert engine["command"][-2:] == ["--user", given["CLICKHOUSE_USER"]]
+    for name in OURS:
+        asking = services()[name]["environment"]
+        assert asking["ACTIVITY_CLICKHOUSE_USER"] == given["CLICKHOUSE_USER"]
+        assert asking["ACTIVITY_CLICKHOUSE_PASSWORD"] == given["CLICKHOUSE_PASSWORD"]
 
 
 def test_both_versions_of_compose_know_every_word() -> None:

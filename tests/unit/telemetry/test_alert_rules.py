@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from activity_deploy.metrics import names, pages
 from tests.alerts.recorder import RULES, alerts
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 TESTS = "".join(path.read_text() for path in (ROOT / "tests" / "alerts").glob("test_*.py"))
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "activity.json").read_text())
+CONFIGURATIONS = ("prometheus.yaml", "compose.yaml")
 #: Of Prometheus itself, and of the tables' views.
 OTHERS = {"activity_missing_events", "activity_duplicate_events"}
 KNOWN = {name for families in pages().values() for name in names(families)} | OTHERS
@@ -51,8 +53,20 @@ def test_rules_and_dashboard_ask_for_metrics_that_there_are() -> None:
     assert used(rules) - KNOWN == set()
 
 
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_every_job_that_an_alert_names_is_scraped(name: str) -> None:
+    configuration = yaml.safe_load(RULES.with_name(name).read_text())
+    assert configuration["rule_files"] == [RULES.name]
+    scraped = {one["job_name"] for one in configuration["scrape_configs"]}
+    assert set(re.findall(r'job="([\w-]+)"', RULES.read_text())) <= scraped
+    for one in configuration["scrape_configs"]:
+        # A query needs a user; the pages do not.
+        assert ("basic_auth" in one) == ("params" in one)
+
+
 def test_promtool_takes_rules_and_configuration() -> None:
-    for what, file in (("rules", RULES), ("config", RULES.with_name("prometheus.yaml"))):
+    configurations = [("config", RULES.with_name(name)) for name in CONFIGURATIONS]
+    for what, file in (("rules", RULES), *configurations):
         command = [program("promtool"), "check", what, str(file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
