@@ -1,6 +1,7 @@
 """The org's limit over several workers, by a real Redis; and while that is away."""
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import subprocess
@@ -85,6 +86,13 @@ async def counted(limits: Limits, org_id: str = "o") -> bool:
 
 async def test_workers_share_a_limit(redis: Redis) -> None:
     workers = [worker(redis) for _ in range(3)]
+    async with contextlib.AsyncExitStack() as stack:
+        for it in workers:
+            stack.push_async_callback(it.close)
+        await _share(workers)
+
+
+async def _share(workers: list[Limits]) -> None:
     admitted = late = 0
     with pytest.raises(LimitExceededError) as refused:
         for turn in range(1000):
@@ -98,8 +106,6 @@ async def test_workers_share_a_limit(redis: Redis) -> None:
     assert 1 <= refused.value.retry_after <= 60
     # Another org has its own.
     assert "r=59;" in (await ask(workers[0], "p"))["RateLimit"]
-    for it in workers:
-        await it.close()
 
 
 async def test_without_the_store_each_worker_counts(redis: Redis) -> None:
