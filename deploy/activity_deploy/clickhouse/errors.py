@@ -10,6 +10,9 @@ _ERROR = re.compile(
     re.DOTALL,
 )
 
+# In chDB's database `default` a name that is no table's may be a file's, which nobody may read.
+_NO_FILE = re.compile(r"grant (READ|WRITE)\b[^.]*\bON FILE\b")
+
 # ClickHouse's src/Server/HTTP/exceptionCodeToHTTPStatus.cpp; every other code is 500.
 _CODES = {
     # What the client wrote is wrong: parse errors, types, columns, syntax.
@@ -58,6 +61,9 @@ def engine_error(error: Exception, version: str) -> EngineError:
     found = _ERROR.search(text)
     if found is None:
         return refused(1002, "UNKNOWN_EXCEPTION", text, version)
+    if _NO_FILE.search(found["text"]):
+        missing = "Unknown table: database default has none of that name, and reads no files"
+        return refused(60, "UNKNOWN_TABLE", missing, version)
     name = found["name"] or "UNKNOWN_EXCEPTION"
     return refused(int(found["code"]), name, found["text"], version)
 

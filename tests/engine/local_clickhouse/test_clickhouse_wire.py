@@ -133,8 +133,11 @@ async def test_a_request_that_is_cut_off_runs_nothing(
     clickhouse_url: str, clickhouse: AsyncClient, database: str
 ) -> None:
     await clickhouse.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
-    head = f"POST /?database={database} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     address = httpx.URL(clickhouse_url)
+    head = (
+        f"POST /?database={database} HTTP/1.1\r\nHost: {address.netloc.decode()}\r\n"
+        f"X-ClickHouse-Key: {address.password}\r\nContent-Length: 1000\r\n\r\n"
+    )
     reader, writer = await asyncio.open_connection(address.host, address.port)
     writer.write(head.encode() + b"INSERT INTO t FORMAT TSV\n1\n2\n")
     writer.write_eof()

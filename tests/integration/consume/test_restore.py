@@ -1,10 +1,12 @@
 """A table that was restored from a backup, and a topic that lives on: each event once."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from tests.support.clickhouse import ClickHouseServer
 from tests.support.consumer import Consumer, NewConsumer, event, ids, produce, rows_arrive
 from tests.support.forget import gaps, number
 
@@ -34,6 +36,15 @@ async def settle(consumer: Consumer) -> None:
     """Nothing of it is on the way: it stops by itself, and has committed."""
     await consumer.process.stop()
     assert consumer.process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+async def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """BACKUP is not for everybody on the local engine's port."""
+    server = ClickHouseServer(tmp_path_factory.mktemp("engine") / "data", unrestricted=True)
+    await server.start()
+    yield server.url
+    await server.stop()
 
 
 @pytest.mark.parametrize("killed", [False, True])
