@@ -109,4 +109,7 @@ async def test_a_large_body(program: tuple[str, int]) -> None:
     head = f"POST {page} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n".encode()
     body = b"content-length: %d\r\n\r\n" % (2 << 20) + b"b" * (2 << 20)
     outcome = await attack(port, head + body, PATIENCE_S)
-    assert outcome.statuses == ((200,) if name == "clickhouse" else (413,))
+    if name == "clickhouse":  # answered at once, so the rest of the body may meet a closed socket
+        assert 413 not in outcome.statuses
+    else:
+        assert outcome.statuses == (413,)
