@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from activity_consume.validation.formats import are_utc, are_uuid7
-from activity_consume.validation.validate import FastEvent, are_plain, finds_metadata
+from activity_consume.validation.validate import FastEvent, are_plain
 
 _decode_lines = msgspec.json.Decoder(FastEvent).decode_lines
 
@@ -26,8 +26,7 @@ def validate_many(
     lines = b"\n".join(given)
     try:
         events = _one_a_value(given, lines)
-        plain = _formats_are_plain(events, latest) and are_plain(events, lines)
-        if not (plain and all(map(finds_metadata, given, events))):
+        if not (_formats_are_plain(events, latest) and are_plain(events, lines)):
             return None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
