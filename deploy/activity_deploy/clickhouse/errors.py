@@ -62,7 +62,7 @@ def engine_error(error: Exception, version: str) -> EngineError:
     if found is None:
         return refused(1002, "UNKNOWN_EXCEPTION", text, version)
     if _NO_FILE.search(found["text"]):
-        missing = "Unknown table: database default has none of that name, and reads no files"
+        missing = "Unknown table, and Not enough privileges to read a file of that name"
         return refused(60, "UNKNOWN_TABLE", missing, version)
     name = found["name"] or "UNKNOWN_EXCEPTION"
     return refused(int(found["code"]), name, found["text"], version)

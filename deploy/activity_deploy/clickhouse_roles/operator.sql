@@ -6,6 +6,8 @@ GRANT SELECT, INSERT ON {database}.dead_letters TO activity_operator;
 GRANT SELECT, INSERT ON {database}.poison_stops TO activity_operator;
 GRANT SELECT, INSERT ON {database}.topic_incarnations TO activity_operator;
 GRANT SELECT ON {database}.progress TO activity_operator;
+GRANT SELECT ON {database}.erased_sequences TO activity_operator;
+GRANT SELECT ON {database}.retention TO activity_operator;
 GRANT SELECT ON {database}.event_gaps TO activity_operator;
 GRANT SELECT ON {database}.event_gap_metrics TO activity_operator;
 GRANT SELECT ON {database}.event_duplicates TO activity_operator;
