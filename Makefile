@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,9 +35,9 @@ tools: .venv/tools/promtool ## promtool and prometheus, fetched once by apt
 jars: setup ## Apache Kafka's jars, fetched once by Maven
 	@$(BIN)/python -m activity_deploy.kafka.jars
 
-# Most of an integration test is waiting, so the four parts run side by side.
+# Most of an integration test is waiting, so the five parts run side by side.
 test: jars tools ## unit, SQL on the real engine, integration on real Kafka
-	@$(MAKE) --no-print-directory -j4 test-emit test-consume test-integration test-others
+	@$(MAKE) --no-print-directory -j5 test-emit test-consume test-integration test-others test-unit
 
 test-emit: jars tools
 	$(BIN)/python -m pytest tests/integration/emit tests/integration/api tests/integration/http
@@ -51,7 +51,10 @@ test-integration: jars tools
 	  tests/alerts/test_alerts_api.py::test_nothing_fires_in_a_normal_run
 
 test-others: jars tools
-	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts
+	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts --ignore=tests/unit
+
+test-unit: jars tools
+	$(BIN)/python -m pytest tests/unit
 
 alerts: jars tools ## every alert: the real stack is broken in just that way, and promtool says what fires
 	$(BIN)/python -m pytest tests/alerts
