@@ -11,6 +11,7 @@ from clickhouse_connect.driver import options
 from activity_consume.consumer import Components, Service
 from activity_consume.errors import StopError
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
+from activity_http.server import listening
 from activity_kafka.settings import KafkaSettings
 from activity_telemetry.logs import configure_logging
 from activity_telemetry.settings import LogSettings, TraceSettings
@@ -56,14 +57,9 @@ def _sockets(settings: ConsumerSettings) -> list[socket.socket]:
 
 def listen(host: str, port: int, setting: str = "PORT") -> socket.socket:
     """A socket that is bound; `setting`: what to change where it cannot be. Raises StopError."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen()  # two that are bound to one port would be told only here
+        return listening(host, port)
     except OSError as error:
-        listener.close()
         raise StopError(
             f"cannot listen on {host}:{port}: {error.strerror}; set ACTIVITY_CONSUMER_{setting}"
         ) from error
-    return listener

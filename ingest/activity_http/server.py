@@ -1,6 +1,7 @@
 """Arguments of uvicorn that all our servers share."""
 
 import resource
+import socket
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,20 @@ def options(limits: HttpLimits, refusal_body: Body = plain) -> dict[str, Any]:
         "server_header": False,
         "timeout_keep_alive": limits.idle_timeout_s,
     }
+
+
+def listening(host: str, port: int, backlog: int = 128) -> socket.socket:
+    """A socket that is bound and listens: from here on clients wait instead of being refused.
+    `port` 0: any free one. Raises OSError, also where two of ours are to have one port."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def raise_file_limit() -> None:

@@ -13,7 +13,7 @@ from uvicorn.supervisors import Multiprocess
 from activity_api.metrics import DIRECTORY
 from activity_api.settings import ServerSettings, Settings, SettingsError
 from activity_http.refusal import Refusal
-from activity_http.server import options, raise_file_limit
+from activity_http.server import listening, options, raise_file_limit
 from activity_schemas.errors import error_response
 from activity_telemetry.logs import configure_logging
 
@@ -75,20 +75,13 @@ def refusal_body(refusal: Refusal) -> tuple[str, bytes]:
 def _listen(settings: ServerSettings, port: int, setting: str = "PORT") -> socket.socket:
     """A socket that is bound; `setting`: what to change where it cannot be. Raises
     SettingsError."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, port))
-        # From here on clients wait instead of being refused, until a worker is up.
-        listener.listen(_BACKLOG)
+        return listening(settings.host, port, _BACKLOG)
     except OSError as error:
-        listener.close()
         raise SettingsError(
             f"cannot listen on {settings.host}:{port}: {error.strerror or error};"
-            " set ACTIVITY_API_HOST and ACTIVITY_API_{setting}"
+            f" set ACTIVITY_API_HOST and ACTIVITY_API_{setting}"
         ) from None
-    return listener
 
 
 def _in_url(host: str) -> str:

@@ -38,8 +38,8 @@ _ENGINE_PATIENCE_SECONDS = 1.5
 
 # As a ClickHouse server has them: parameters go into the target, and an INSERT has no end.
 _LIKE_A_SERVER = {
-    "max_request_line_bytes": (1 << 16)
-    - 1,  # httptools reads no longer one; http_max_uri_size is 1 MiB
+    # httptools reads no longer one; http_max_uri_size is 1 MiB.
+    "max_request_line_bytes": (1 << 16) - 1,
     "max_header_bytes": (1 << 20) + (128 << 10),  # and http_max_field_value_size
     "max_body_bytes": 0,
 }

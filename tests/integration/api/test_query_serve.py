@@ -139,6 +139,10 @@ async def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         for changed, text in (
             ({"ACTIVITY_API_PORT": port}, f"cannot listen on 127.0.0.1:{port}: Address already"),
+            (
+                {"ACTIVITY_API_METRICS_PORT": port},
+                "ACTIVITY_API_HOST and ACTIVITY_API_METRICS_PORT",
+            ),
             ({"ACTIVITY_CURSOR_KEY": ""}, "ACTIVITY_CURSOR_KEY: field required"),
         ):
             api = Api(tmp_path / "api.log", "http://127.0.0.1:9", **changed)
