@@ -1,8 +1,9 @@
 """A program's registry of metrics, with what every one of them tells, and its page."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -51,6 +52,11 @@ def new_registry(part: str) -> CollectorRegistry:
 def page(registry: CollectorRegistry) -> bytes:
     """Prometheus' text format, of CONTENT_TYPE."""
     return generate_latest(registry)
+
+
+def is_served_on(scope: Mapping[str, Any], metrics_port: int | None) -> bool:
+    """Whether an ASGI request for the page came to the port that has it; None: any has."""
+    return metrics_port in (None, (scope.get("server") or ("", None))[1])
 
 
 def release() -> str:

@@ -24,7 +24,7 @@ from activity_consume.settings import ConsumerSettings
 from activity_consume.sources.group_consumer import Broker, Hooks
 from activity_kafka.settings import KafkaSettings
 from activity_schemas.event import ActivityEvent
-from activity_telemetry.exposition import CONTENT_TYPE
+from activity_telemetry.exposition import CONTENT_TYPE, is_served_on
 
 Isolation = Literal["read_committed", "read_uncommitted"]
 Records = tuple[ConsumerRecord, ...]
@@ -130,7 +130,7 @@ def pages_app(pages: Pages) -> AsgiFastStream:
 
     @get
     async def metrics(scope: Scope) -> AsgiResponse:
-        if pages.metrics_port not in (None, (scope.get("server") or ("", None))[1]):
+        if not is_served_on(scope, pages.metrics_port):
             return _text(404, "the metrics are on another port: ACTIVITY_CONSUMER_METRICS_PORT")
         return AsgiResponse(pages.metrics(), 200, headers={"content-type": CONTENT_TYPE})
 

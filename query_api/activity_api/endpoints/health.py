@@ -7,7 +7,7 @@ from activity_api.clickhouse.client import TooLargeError, UnavailableError
 from activity_api.errors import not_found, unavailable
 from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.listing import first_page
-from activity_telemetry.exposition import CONTENT_TYPE
+from activity_telemetry.exposition import CONTENT_TYPE, is_served_on
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,7 +43,7 @@ async def metrics(request: Request) -> Response:
     """For Prometheus: of no organisation, so without a token; 404 where it has a port of its own
     and this is not it."""
     state = request.app.state
-    if state.metrics_port not in (None, (request.scope.get("server") or ("", None))[1]):
+    if not is_served_on(request.scope, state.metrics_port):
         return not_found("route", "/metrics").response()
     through = await state.watermark.complete_through()
     state.metrics.complete(through.timestamp() if through else None)

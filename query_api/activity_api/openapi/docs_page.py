@@ -2,12 +2,11 @@
 
 import copy
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from activity_api.openapi.document import document
@@ -45,12 +44,6 @@ async def docs_document() -> Response:
     return JSONResponse(with_bearer(), headers=_HEADERS | _NO_CACHE)
 
 
-async def _file(name: str) -> Response:
-    body, etag = _read(name)
-    headers = _HEADERS | _NO_CACHE | {"ETag": etag}
-    return Response(body, media_type=_TYPES[Path(name).suffix], headers=headers)
-
-
 @cache
 def _read(name: str) -> tuple[bytes, str]:
     body = (FOLDER / name).read_bytes()
@@ -58,8 +51,12 @@ def _read(name: str) -> tuple[bytes, str]:
 
 
 def _add(name: str) -> None:
-    async def serve() -> Response:
-        return await _file(name)
+    async def serve(request: Request) -> Response:
+        body, etag = _read(name)
+        headers = _HEADERS | _NO_CACHE | {"ETag": etag}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=_TYPES[Path(name).suffix], headers=headers)
 
     router.add_api_route(f"/docs/{name}", serve, methods=["GET"], include_in_schema=False)
 
@@ -72,7 +69,7 @@ for _name in FILES:
 def with_bearer() -> dict[str, Any]:
     """The document as such pages need it: by the OpenAPI rules they leave out a header parameter
     called Authorization, and ask for the token of a security scheme instead."""
-    made: dict[str, Any] = copy.deepcopy(json.loads(json.dumps(document())))
+    made: dict[str, Any] = copy.deepcopy(document())
     for path in made["paths"].values():
         for operation in path.values():
             operation["parameters"] = [

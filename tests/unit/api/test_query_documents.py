@@ -114,6 +114,15 @@ async def test_the_page_needs_nothing_from_elsewhere() -> None:
             assert (await client.get(path)).status_code == 404
 
 
+async def test_a_file_that_is_known_is_not_sent_again() -> None:
+    async with api(settings(NOWHERE)) as client:
+        first = await client.get("/docs/swagger-ui.css")
+        known = {"if-none-match": first.headers["etag"]}
+        again = await client.get("/docs/swagger-ui.css", headers=known)
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+
+
 def test_the_page_is_its_authors() -> None:
     """How the files were made is said beside them; nothing in them was changed."""
     made = json.loads((FOLDER / "vendored.json").read_text())
