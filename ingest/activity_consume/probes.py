@@ -20,9 +20,9 @@ from activity_schemas import tables
 _EVERY_SECONDS = 2.0
 _PATIENCE_SECONDS = 5.0
 _SCHEMA_SECONDS = 60.0
-# What is written to. The engine says here whether the table is there, may be written to, and is
-# not read-only; nothing is written.
-_TABLES = {
+#: What is written to, with a column of it. Asked for no row, the engine says whether the table is
+#: there, may be written to, and is not read-only.
+WRITTEN = {
     "events": "org_id",
     "dead_letters": "source_topic",
     "progress": "topic",
@@ -41,7 +41,7 @@ class Probes:
         """Until cancelled."""
 
         async def probe() -> None:
-            for table, column in _TABLES.items():
+            for table, column in WRITTEN.items():
                 sql = f"INSERT INTO {table} ({column}) SELECT '' WHERE 0"
                 await client.command(sql, settings={"async_insert": 0})
 

@@ -9,9 +9,10 @@ import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from activity_consume.probes import WRITTEN
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.doctor.finding import Finding, bounded, broken, ok, skipped, warning
-from activity_deploy.doctor.table_checks import CHECKS, TODOS
+from activity_deploy.doctor.table_checks import ADVICE, CHECKS
 from activity_deploy.errors import first_line
 from activity_deploy.migrate import MigrationError, drift, pending
 from activity_deploy.settings import without_secrets
@@ -21,8 +22,6 @@ _MIGRATE = "run `activity migrate`"
 _OLDEST = (25, 8)
 _MOST_SKEW_S = 1.0
 _LITTLE_DISK, _NO_DISK = 0.15, 0.05
-#: What is written to, with a column of it; the engine says whether this user may, and writes none.
-_WRITTEN = {"events": "org_id", "dead_letters": "source_topic", "progress": "topic"}
 _READ = ("events", "progress", "api_keys")
 
 
@@ -60,7 +59,7 @@ async def check_clickhouse(settings: ClickHouseSettings) -> list[Finding]:
             found.extend(await bounded("schema", _MIGRATE, lambda: _schema(engine)))
             found.extend(await bounded("grants", _MIGRATE, lambda: _grants(engine)))
             for name, check in CHECKS.items():
-                found.extend(await bounded(name, TODOS[name], lambda c=check: c(engine.rows)))  # type: ignore[misc]
+                found.extend(await bounded(name, ADVICE[name], lambda c=check: c(engine.rows)))  # type: ignore[misc]
         finally:
             await client.close()
         return []
@@ -128,7 +127,7 @@ async def _schema(engine: Engine) -> list[Finding]:
 
 async def _grants(engine: Engine) -> list[Finding]:
     refused = []
-    for table, column in _WRITTEN.items():
+    for table, column in WRITTEN.items():
         try:
             await engine.client.command(
                 f"INSERT INTO {table} ({column}) SELECT '' WHERE 0",
@@ -145,5 +144,5 @@ async def _grants(engine: Engine) -> list[Finding]:
     if refused:
         return [broken("grants", one, todo) for one in refused]
     user = (await engine.client.query("SELECT currentUser()")).result_rows[0][0]
-    tables = ", ".join(dict.fromkeys((*_WRITTEN, *_READ)))
+    tables = ", ".join(dict.fromkeys((*WRITTEN, *_READ)))
     return [ok("grants", f"{user} may read and write {tables}")]

@@ -19,10 +19,10 @@ async def watermark(rows: Rows) -> list[Finding]:
         " AS through FROM progress GROUP BY topic, partition)"
     )
     if not partitions:
-        return [warning("watermark", "no consumer has told of its progress", TODOS["watermark"])]
+        return [warning("watermark", "no consumer has told of its progress", ADVICE["watermark"])]
     text = f"all that Kafka had accepted {age} s ago is in the table"
     if age > _OLD_S:
-        return [warning("watermark", text, TODOS["watermark"])]
+        return [warning("watermark", text, ADVICE["watermark"])]
     return [ok("watermark", text)]
 
 
@@ -35,7 +35,7 @@ async def dead_letters(rows: Rows) -> list[Finding]:
     if not found:
         return [ok("dead letters", "none is waiting")]
     told = ", ".join(f"{count} {reason}" for reason, count in found)
-    return [warning("dead letters", f"{told} are waiting", TODOS["dead letters"])]
+    return [warning("dead letters", f"{told} are waiting", ADVICE["dead letters"])]
 
 
 async def poison(rows: Rows) -> list[Finding]:
@@ -62,7 +62,7 @@ async def gaps(rows: Rows) -> list[Finding]:
     )
     if missing:
         text = f"{missing} events of {producers} producers are missing"
-        return [warning("gaps", text, TODOS["gaps"])]
+        return [warning("gaps", text, ADVICE["gaps"])]
     return [ok("gaps", "no number is missing in any producer's seq")]
 
 
@@ -72,7 +72,7 @@ async def duplicates(rows: Rows) -> list[Finding]:
         "SELECT sum(copies - 1) FROM event_duplicates WHERE timestamp >= now() - INTERVAL 7 DAY"
     )
     if many:
-        return [warning("duplicates", f"{many} rows of 7 days are copies", TODOS["duplicates"])]
+        return [warning("duplicates", f"{many} rows of 7 days are copies", ADVICE["duplicates"])]
     return [ok("duplicates", "no event of the last 7 days is there twice")]
 
 
@@ -83,7 +83,7 @@ CHECKS: dict[str, Callable[[Rows], Awaitable[list[Finding]]]] = {
     "gaps": gaps,
     "duplicates": duplicates,
 }
-TODOS = {
+ADVICE = {
     "watermark": "see the consumer's /readyz: it says what keeps it",
     "dead letters": "`activity dlq list` shows them, `replay` or `drop` ends it",
     "poison": "run `activity migrate`",

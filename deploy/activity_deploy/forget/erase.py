@@ -11,7 +11,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_api.settings import ClickHouseSettings
 from activity_consume.erasure.known import Erasures
-from activity_consume.erasure.rules import Rule, Rules
+from activity_consume.erasure.rules import Rule, Rules, micros_of
 from activity_consume.erasure.scope import Scope, as_text
 from activity_consume.settings import ConsumerSettings
 from activity_deploy.errors import UserError
@@ -82,8 +82,8 @@ class Eraser:
         if found and found.before == scope.before:
             self._say(f"going on with erasure {found.id}, broken off at: {found.step}")
             return found
-        known = await Erasures(self._places.client, 0, self._settings.erasures_max - 1).fresh()
-        del known  # a consumer must be able to read one more; raises StopError if it is not
+        # A consumer must be able to read one more; raises StopError if it is not.
+        await Erasures(self._places.client, 0, self._settings.erasures_max - 1).fresh()
         return await self._audit.step(
             Erasure.new("erasure", scope, reason, asked_by), "keeping out"
         )
@@ -130,9 +130,7 @@ class Eraser:
 
 def rules_of(scope: Scope) -> Rules:
     """The scope as a consumer's list would have it, and nothing else."""
-    since = scope.before.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    micros = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-    return Rules([Rule("erasure", scope.org_id, scope.user_id, micros)])
+    return Rules([Rule("erasure", scope.org_id, scope.user_id, micros_of(scope.before))])
 
 
 def parse_before(text: str | None) -> datetime | None:

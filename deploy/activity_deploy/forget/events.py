@@ -7,6 +7,7 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from activity_consume.erasure.rules import time_of
 from activity_consume.erasure.scope import Scope, as_text
 from activity_consume.settings import ConsumerSettings
 from activity_deploy.forget.mutations import delete, finished
@@ -33,10 +34,7 @@ class Events:
             f" max(timestamp) + INTERVAL 1 MICROSECOND)) FROM events WHERE {where}",
             values,
         )
-        micros = int(result.result_rows[0][0])
-        return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(
-            microsecond=micros % 1_000_000
-        )
+        return time_of(int(result.result_rows[0][0]))
 
     async def count(self, where: str, parameters: Mapping[str, Any]) -> int:
         result = await self._client.query(

@@ -7,7 +7,7 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_consume.erasure.rules import Rule, Rules, micros
+from activity_consume.erasure.rules import Rule, Rules, micros_of
 from activity_consume.erasure.scope import OF_USER, as_text
 from activity_deploy.forget.holds import Hold
 
@@ -37,10 +37,7 @@ class Expired:
 
     def rules(self) -> Rules:
         """As a consumer's list would have it."""
-        rules = [
-            Rule("retention", org, "", micros(at.isoformat()) or 0)
-            for org, at in self.bounds.items()
-        ]
+        rules = [Rule("retention", org, "", micros_of(at)) for org, at in self.bounds.items()]
         return Rules(rules, ((one.org_id, one.user_id) for one in self.holds))
 
     def where(self, *, also_held: bool = False) -> tuple[str, dict[str, Any]]:
@@ -49,8 +46,8 @@ class Expired:
         default = self.bounds.get("")
         values: dict[str, Any] = {
             "orgs": list(own),
-            "befores": [micros(at.isoformat()) for at in own.values()],
-            "default": micros(default.isoformat()) if default else 0,
+            "befores": [micros_of(at) for at in own.values()],
+            "default": micros_of(default) if default else 0,
         }
         # The first condition alone leaves younger partitions out.
         youngest = max(self.bounds.values(), default=None)

@@ -13,8 +13,9 @@ _CHUNK = 200
 # Ids of one mutation. They travel as parameters, of which HTTP servers take some MiB.
 _AT_ONCE = 2000
 _ID = "source_topic, source_partition, source_offset"
-_BY_ID = (
-    f"({_ID}) IN (SELECT x.1, x.2, x.3 FROM (SELECT arrayJoin(arrayZip("  # noqa: S608
+#: The ids of `_values`.
+_THESE = (
+    "(SELECT x.1, x.2, x.3 FROM (SELECT arrayJoin(arrayZip("
     "{t:Array(String)}, {p:Array(UInt16)}, {o:Array(UInt64)})) AS x))"
 )
 
@@ -46,16 +47,15 @@ class Letters:
         for first in range(0, len(ids), _AT_ONCE):
             values = _values(ids[first : first + _AT_ONCE])
             await self._client.command(
-                "INSERT INTO poison_stops (topic, partition, first_offset, last_offset, messages,"
+                "INSERT INTO poison_stops"  # noqa: S608 - placeholders
+                " (topic, partition, first_offset, last_offset, messages,"
                 " why, accepted_offset) SELECT topic, partition, first_offset, last_offset,"
                 " messages, 'erased', accepted_offset FROM poison_stops FINAL WHERE"
-                " (topic, partition, last_offset) IN (SELECT x.1, x.2, x.3 FROM (SELECT arrayJoin("
-                "arrayZip({t:Array(String)}, {p:Array(UInt16)}, {o:Array(UInt64)})) AS x))"
-                " AND why != 'erased'",
+                f" (topic, partition, last_offset) IN {_THESE} AND why != 'erased'",
                 parameters=values,
                 settings={"async_insert": 0},
             )
-            await delete(self._client, "dead_letters", _BY_ID, values)
+            await delete(self._client, "dead_letters", f"({_ID}) IN {_THESE}", values)
         if ids:
             await finished(self._client, "dead_letters")
             # The rows before, which still quote them, go now and not at the next merge.

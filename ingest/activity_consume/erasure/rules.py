@@ -172,8 +172,18 @@ def micros(stamp: object) -> int | None:
         time = datetime.fromisoformat(stamp)
     except ValueError:
         return None
-    since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
+    return micros_of(time if time.tzinfo else time.replace(tzinfo=UTC))
+
+
+def micros_of(time: datetime) -> int:
+    """Unix microseconds of an aware time."""
+    since = time - _EPOCH
     return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def time_of(micros: int) -> datetime:
+    """The way back: aware, UTC."""
+    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
 
 
 def _found(name: str, text: bytes) -> Any:
@@ -187,8 +197,7 @@ def _found(name: str, text: bytes) -> Any:
 
 
 def _text(micros: int) -> str:
-    time = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time_of(micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _is_text(value: object) -> bool:

@@ -93,7 +93,9 @@ class KafkaSender:
         topic = self._settings.topic
         batch = producer.create_batch()
         for record, resent in records:
-            headers = [*(_RESENT if resent else ()), *self._trace_headers(record.value)]
+            headers = _RESENT if resent else []
+            if self._traceparent and (found := traceparent(record.value)):
+                headers = [*headers, (TRACEPARENT_HEADER, found)]
             fields = {"timestamp": None, "key": record.key, "value": record.value}
             if batch.append(**fields, headers=headers) is None:  # full
                 await (await producer.send_batch(batch, topic, partition=partition))
@@ -101,10 +103,6 @@ class KafkaSender:
                 batch.append(**fields, headers=headers)
         batch.close()
         await (await producer.send_batch(batch, topic, partition=partition))
-
-    def _trace_headers(self, value: bytes) -> list[tuple[str, bytes]]:
-        found = traceparent(value) if self._traceparent else None
-        return [(TRACEPARENT_HEADER, found)] if found else []
 
     async def _connected(self) -> "AIOKafkaProducer":
         if self._producer is None:
