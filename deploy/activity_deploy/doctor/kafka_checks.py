@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
 
 from activity_consume.brokers.kafka_log import KafkaLog
+from activity_consume.brokers.topic_configuration import configuration
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sources.topic_settings import concerns, dead_letter_concerns
@@ -89,8 +89,8 @@ async def _topics(clients: Clients, settings: KafkaSettings) -> list[Finding]:
             continue
         replicas = min(len(one["replicas"]) for one in partitions)
         leaderless = sum(one["leader"] < 0 for one in partitions)
-        configuration = configurations[name] = await _configuration(clients, name)
-        told = ", ".join(f"{key}={configuration.get(key, '?')}" for key in _TOLD)
+        values = configurations[name] = (await configuration(clients.admin, name)).values
+        told = ", ".join(f"{key}={values.get(key, '?')}" for key in _TOLD)
         text = f"{name}: {len(partitions)} partitions, {replicas} replicas, {told}"
         if leaderless:
             todo = "bring the brokers back that lead them"
@@ -117,14 +117,6 @@ def _consumer_settings() -> ConsumerSettings:
         return ConsumerSettings()
     except ValidationError:  # said by the settings' own check
         return ConsumerSettings.model_construct()
-
-
-async def _configuration(clients: Clients, topic: str) -> dict[str, str]:
-    [answer] = await clients.admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, topic)]
-    )
-    [(_, _, _, _, entries)] = answer.resources
-    return {name: value or "" for name, value, *_ in entries}
 
 
 async def _group(clients: Clients, settings: KafkaSettings) -> list[Finding]:

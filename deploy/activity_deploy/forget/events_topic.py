@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_consume.brokers.kafka_log import KafkaLog
+from activity_consume.brokers.topic_configuration import configuration
 from activity_consume.brokers.topic_metadata import describe
 from activity_consume.delivery.lease import Lease
 from activity_consume.erasure.rules import Rules
@@ -48,10 +48,7 @@ class EventsTopic:
         return {one: await look(self._log, one, judge) for one in partitions}
 
     async def retention(self) -> Retention:
-        resource = ConfigResource(ConfigResourceType.TOPIC, self._topic)
-        [answer] = await self._admin.describe_configs([resource])
-        [(_, _, _, _, entries)] = answer.resources
-        found = {name: value or "" for name, value, *_ in entries}
+        found = (await configuration(self._admin, self._topic)).values
         if "delete" not in found.get("cleanup.policy", "delete"):
             return Retention(-1)
         return Retention(int(found.get("retention.ms", "-1")))

@@ -34,9 +34,13 @@ async def _admin(bootstrap_servers: str) -> AsyncIterator[Any]:
         await client.close()
 
 
+# As docs/operate.md advises: what is to be forgotten must not be kept for ever (docs/privacy.md).
+_DEAD_LETTERS_MS = 90 * 24 * 3600 * 1000
+
+
 def event_topics(names: KafkaSettings, partitions: int) -> list[Topic]:
-    """The events' topic and the one of the dead letters, which keeps them."""
-    kept = {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES), "retention.ms": "-1"}
+    """The events' topic and the one of the dead letters, which keeps them for 90 days."""
+    kept = {"max.message.bytes": str(MAX_DEAD_LETTER_BYTES), "retention.ms": str(_DEAD_LETTERS_MS)}
     return [
         Topic(names.topic, partitions),
         Topic(names.dead_letter_topic, partitions, kept),

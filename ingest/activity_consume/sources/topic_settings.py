@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
+from activity_consume.brokers.topic_configuration import configuration
 from activity_consume.delivery.offsets import KafkaOffsetStore, LogBounds
 from activity_consume.errors import first_line
 from activity_consume.gauges import State
@@ -177,9 +177,7 @@ class TopicSettingsWatch:
 
     async def _configuration(self, topic: str) -> dict[str, str] | None:
         """None: it may not be looked at, or the topic is not there."""
-        resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-        [answer] = await self._admin.describe_configs([resource])
-        [(code, text, _, _, entries)] = answer.resources
+        code, text, found = await configuration(self._admin, topic)
         if code:
             if code in _FORBIDDEN and topic not in self._forbidden:
                 self._forbidden.add(topic)
@@ -189,7 +187,7 @@ class TopicSettingsWatch:
                     *(topic, text or for_code(code).__name__),
                 )
             return None
-        return {name: value or "" for name, value, *_ in entries}
+        return found
 
     def _say(self, concerns: list[Concern]) -> None:
         found = {(one.topic, one.kind): one for one in concerns}
