@@ -13,7 +13,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_api.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
-from activity_deploy.migrate import MigrationError, migrate
+from activity_deploy.migration_files import MigrationError
+from activity_deploy.migration_run import migrate
 
 DAYS = 90
 ORGS = 2000

@@ -9,7 +9,7 @@ from pathlib import Path
 import clickhouse_connect
 
 from activity_deploy.clickhouse.password import existing
-from activity_deploy.migrate import describe, migrate
+from activity_deploy.migration_run import describe, migrate
 from activity_deploy.process.http_ready import wait_ready
 from activity_deploy.process.ports import free_ports
 from activity_deploy.process.process import Process

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create, delete
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.alerts.scene import DATABASE
 from tests.integration.api.test_query_serve import LIST, Api
 from tests.integration.consume.test_consume_unreadable import _produce_unreadable

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.alerts.recorder import Recorder
 from tests.integration.api.test_query_serve import Api, serving
 from tests.support.clickhouse import ClickHouseServer, connect

@@ -20,7 +20,7 @@ from typing import Any
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.bench.query_arms import our_api
 from tests.bench.query_load import Latency, Vegeta
 from tests.support.clickhouse import ClickHouseServer, connect

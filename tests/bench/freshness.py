@@ -23,7 +23,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.ports import free_ports
 from activity_deploy.process.process import Process
 from activity_schemas.event import TOPIC

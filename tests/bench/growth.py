@@ -24,7 +24,7 @@ from aiokafka.partitioner import murmur2
 
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.process import Process
 from tests.bench.events import Event, Events
 from tests.bench.usage import cpu_seconds, peak_rss_mb

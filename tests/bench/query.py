@@ -24,7 +24,7 @@ from activity_api.queries.listing import first_page
 from activity_api.queries.query import Query
 from activity_api.queries.summary import last_hours, summary_of
 from activity_deploy.generate import Platform
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.bench.query_arms import ARMS, Arms, arms, engine
 from tests.bench.query_load import Latency, Vegeta
 from tests.bench.query_mix import Asked, asked, kinds, mix

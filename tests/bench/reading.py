@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.bench.query_arms import engine, our_api
 from tests.support.clickhouse import connect
 from tests.support.query import bearer, insert, row

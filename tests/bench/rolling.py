@@ -25,7 +25,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.support.clickhouse import ClickHouseServer, connect
 from tests.support.consumer import Consumer, event, message
 from tests.support.wait import wait_until

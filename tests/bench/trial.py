@@ -8,7 +8,7 @@ from pathlib import Path
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.process import Process
 from tests.bench.arms import Arm, Place
 from tests.bench.fill import Filled

@@ -17,7 +17,7 @@ from activity_api.settings import TokenSettings
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.cluster import KafkaCluster
 from activity_deploy.kafka.configuration import Node
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.ports import HOST, free_ports
 from activity_deploy.process.process import Process
 from tests.chaos.protocols import ClickHouseWire, KafkaWire

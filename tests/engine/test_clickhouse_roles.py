@@ -29,7 +29,7 @@ from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_consume.sink.incarnations import Incarnation, Incarnations
 from activity_deploy.clickhouse_roles import analyst_statements, apply, role_statements
 from activity_deploy.keys.repository import KeyRepository
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.ports import free_ports
 from activity_deploy.process.process import Process
 from activity_spool.progress import DIRECTORY

@@ -11,7 +11,7 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_deploy.cluster import Cluster
-from activity_deploy.migrate import read, statements
+from activity_deploy.migration_files import read, statements
 from tests.support.zookeeper import ZooKeeper
 
 CLUSTER = Cluster("main", "activity")

@@ -13,7 +13,7 @@ from clickhouse_connect import get_async_client
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ClickHouseSettings
 from activity_consume.sink.clickhouse import ClickHouseSink
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.support.records import row
 
 NAME = os.environ.get("ACTIVITY_TEST_CLUSTER", "")

@@ -12,7 +12,8 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.summary import last_hours, read_summary, summary_of
-from activity_deploy.migrate import migrate, read
+from activity_deploy.migration_files import read
+from activity_deploy.migration_run import migrate
 from activity_schemas.answers import ActivitySummary
 from activity_schemas.event import MAX_COUNT, MAX_DURATION_MS, MAX_TOKEN_NAMES
 from tests.support.clickhouse import connect

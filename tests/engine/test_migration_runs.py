@@ -9,16 +9,9 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from activity_deploy.migrate import (
-    Migration,
-    MigrationError,
-    describe,
-    drift,
-    migrate,
-    read,
-    statements,
-)
+from activity_deploy.migration_files import Migration, MigrationError, read, statements
 from activity_deploy.migration_lock import MigrationLock
+from activity_deploy.migration_run import describe, drift, migrate
 from activity_schemas.tables import to_json
 from tests.support.clickhouse import connect
 

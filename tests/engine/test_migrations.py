@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.migrate import Migration, MigrationError, migrate, read, statements
+from activity_deploy.migration_files import Migration, MigrationError, read, statements
+from activity_deploy.migration_run import migrate
 from tests.support.clickhouse import connect
 
 ONE = Migration(1, "one", "CREATE TABLE one (a UInt8) ENGINE = Memory; -- ;\n")

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.migrate import describe, drift, read
+from activity_deploy.migration_files import read
+from activity_deploy.migration_run import describe, drift
 from activity_schemas import tables
 from activity_schemas.tables import Tables
 from tests.integration.api.test_query_serve import serving

@@ -10,7 +10,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.process import Process
 from tests.support.backend import use_docker
 from tests.support.images import image

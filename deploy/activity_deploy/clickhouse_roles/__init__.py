@@ -10,7 +10,7 @@ from clickhouse_connect.driver.binding import quote_identifier
 
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.clients import clickhouse
-from activity_deploy.migrate import statements
+from activity_deploy.migration_files import statements
 
 DIRECTORY = Path(__file__).parent
 #: Each a file of that name, and a role `activity_...`.

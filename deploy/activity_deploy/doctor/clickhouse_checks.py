@@ -14,7 +14,8 @@ from activity_consume.settings import ClickHouseSettings
 from activity_deploy.doctor.finding import Finding, bounded, broken, ok, skipped, warning
 from activity_deploy.doctor.table_checks import ADVICE, CHECKS
 from activity_deploy.errors import first_line
-from activity_deploy.migrate import MigrationError, drift, pending
+from activity_deploy.migration_files import MigrationError
+from activity_deploy.migration_run import drift, pending
 from activity_deploy.settings import without_secrets
 
 _REACH = "start ClickHouse, or set ACTIVITY_CLICKHOUSE_URL, ..._USER and ..._PASSWORD"

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from activity_api.openapi.document import document
 from activity_api.settings import LimitSettings
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.support.clickhouse import connect
 from tests.support.query import api, bearer, insert, row, settings
 

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from activity_api.auth.caller import READ, READ_ANY_ORG
 from activity_api.openapi.document import document
 from activity_api.settings import LimitSettings, TokenSettings
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.engine.api.attacks_cursors import ALTERED, OWN, OWN_PATH, REPLAYED, TEXT
 from tests.engine.api.attacks_forms import FORMS, LIST
 from tests.engine.api.attacks_injection import INJECTED, NAMES

@@ -18,7 +18,7 @@ from activity_api.auth.tokens import mint
 from activity_api.endpoints.routes import router
 from activity_api.settings import LimitSettings, TokenSettings
 from activity_deploy.keys.repository import KeyRepository
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.support.clickhouse import connect
 from tests.support.query import TOKENS, api, bearer, insert, row, settings
 

@@ -21,7 +21,7 @@ from activity_api.queries.listing import first_page, next_page
 from activity_api.queries.query import Query
 from activity_api.queries.totals import total_of
 from activity_deploy.generate import Platform
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.engine.api.test_query_plans import rows_read
 from tests.support.clickhouse import connect
 

@@ -15,7 +15,7 @@ from activity_api.queries.listing import first_page, next_page
 from activity_api.queries.query import Query
 from activity_api.queries.summary import last_hours, summary_of
 from activity_api.queries.totals import total_of
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.support.clickhouse import connect
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)

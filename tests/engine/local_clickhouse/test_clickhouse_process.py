@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.engine.local_clickhouse.test_clickhouse_cancel import ENDLESS
 from tests.engine.local_clickhouse.test_clickhouse_insert import COLUMNS, ONE_BLOCK, event
 from tests.support.clickhouse import ClickHouseServer, connect

@@ -11,7 +11,7 @@ from time import monotonic
 
 import httpx
 
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.process import Process
 from tests.support.clickhouse import ClickHouseServer, connect
 from tests.support.query import KEY, bearer, insert, row

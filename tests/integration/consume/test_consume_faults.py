@@ -13,7 +13,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_deploy.kafka.topics import Topic, create, delete
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.support.clickhouse import ClickHouseServer, connect
 from tests.support.consumer import (
     Consumer,

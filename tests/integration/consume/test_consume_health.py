@@ -8,7 +8,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_deploy.kafka.broker import KafkaBroker
 from activity_deploy.kafka.topics import Topic, create, delete
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.support.clickhouse import ClickHouseServer, connect
 from tests.support.consumer import Consumer, NewConsumer, event, produce, rows_arrive
 from tests.support.wait import on_this_machine, wait_until

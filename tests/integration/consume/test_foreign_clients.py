@@ -13,7 +13,7 @@ import pytest
 from aiokafka.partitioner import murmur2
 
 from activity_deploy.kafka.topics import Topic, create, delete
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from tests.integration.foreign.clients import CLIENTS, Client
 from tests.integration.foreign.plan import DEFAULT, Producer, last_of_each_partition, producers
 from tests.support.clickhouse import connect

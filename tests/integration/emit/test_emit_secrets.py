@@ -19,7 +19,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import CloseConnection, Message, Request, TextMessage
 
 from activity_deploy.kafka.topics import Topic, create
-from activity_deploy.migrate import migrate
+from activity_deploy.migration_run import migrate
 from activity_deploy.process.ports import free_ports
 from activity_deploy.process.process import Process
 from tests.integration.emit.harness import read, spooled

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from activity_deploy.cluster import SHARDED, Cluster, RenderError
-from activity_deploy.migrate import Migration, read, statements
+from activity_deploy.migration_files import Migration, read, statements
 
 CLUSTER = Cluster("main", "activity")
 
