@@ -17,6 +17,7 @@ from activity_deploy.dlq import commands as dlq
 from activity_deploy.doctor.commands import doctor
 from activity_deploy.errors import UserError
 from activity_deploy.forget import commands as forget
+from activity_deploy.forget import hold_commands as hold
 from activity_deploy.generate import generate
 from activity_deploy.keys import commands as keys
 from activity_deploy.local.addresses import use_local_stack
@@ -170,7 +171,7 @@ app.add_typer(keys.app, name="keys")
 app.command()(forget.erase)
 app.command()(forget.erasures)
 app.command()(forget.retention)
-app.add_typer(forget.hold, name="hold")
+app.add_typer(hold.app, name="hold")
 
 
 @app.command()

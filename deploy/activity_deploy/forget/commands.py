@@ -1,9 +1,7 @@
-"""`activity erase`, `erasures`, `retention` and `hold`: forgetting, for people."""
+"""`activity erase`, `erasures` and `retention`: forgetting, for people."""
 
 import asyncio
 import contextlib
-import getpass
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,9 +9,7 @@ from json import dumps
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
-from activity_api.auth.claims import Id
 from activity_api.settings import ClickHouseSettings
 from activity_consume.erasure.scope import Scope
 from activity_consume.errors import StopError
@@ -21,6 +17,7 @@ from activity_consume.settings import ConsumerSettings
 from activity_deploy.clients import clickhouse
 from activity_deploy.errors import UserError
 from activity_deploy.forget import tables
+from activity_deploy.forget.arguments import By, Org, User, id_of, me
 from activity_deploy.forget.audit import Audit
 from activity_deploy.forget.erase import Eraser, Places, parse_before, rules_of
 from activity_deploy.forget.holds import Holds
@@ -32,14 +29,6 @@ from activity_deploy.forget.spools import Spools
 from activity_spool.settings import SpoolSettings
 from activity_spool.spool import SpoolError
 
-hold = typer.Typer(no_args_is_help=True, help="Legal holds: whose events may not be forgotten now.")
-
-Org = Annotated[str, typer.Option(help="The organisation.")]
-User = Annotated[
-    str | None,
-    typer.Option(help="Of the org only what this user did, and what was done to the user."),
-]
-By = Annotated[str | None, typer.Option(help="Who asks; by default you, on this machine.")]
 Json = Annotated[bool, typer.Option("--json", help="As one JSON list.")]
 
 
@@ -68,7 +57,7 @@ def erase(
     May be killed and run again. Whatever comes later of what was erased is kept out. Exit status 1:
     something is left; the output says where.
     """
-    org, user = _id("--org", org), _id("--user", user) if user is not None else ""
+    org, user = id_of("--org", org), id_of("--user", user) if user is not None else ""
     until = parse_before(before)
 
     async def run(places: Places) -> None:
@@ -78,7 +67,7 @@ def erase(
             typer.echo(f"would erase: {scope}")
             _print(await report(places, scope))
             return
-        erasure = await eraser.erase(scope, reason, by or _me())
+        erasure = await eraser.erase(scope, reason, by or me())
         if delete_records and places.topics:
             await _delete_records(places, scope)
         proof = await report(places, scope)
@@ -138,13 +127,13 @@ def retention(
         raise UserError("--show, --apply, --days and --as-others do not go together")
     if (org is not None) != (days is not None or as_others):
         raise UserError("--org goes with --days or --as-others, and they with it")
-    setting, who = RetentionSettings(), by or _me()
+    setting, who = RetentionSettings(), by or me()
 
     async def run() -> None:
         async with clickhouse() as client:
             policies = Policies(client)
             if org is not None:
-                await policies.write(_id("--org", org), days)
+                await policies.write(id_of("--org", org), days)
             policy = await policies.read(setting.days)
             worker = Retention(client, ConsumerSettings(), typer.echo)
             plan = await worker.plan(policy, datetime.now(UTC))
@@ -154,46 +143,6 @@ def retention(
                 typer.echo(f"{plan.rows:,} events and {plan.dead_letters:,} dead letters are gone")
 
     asyncio.run(run())
-
-
-@hold.command("add")
-def add_hold(
-    org: Org,
-    reason: Annotated[str, typer.Option(help="Why, such as a case number.")],
-    user: User = None,
-    by: By = None,
-) -> None:
-    """Keep events of an org, or of one of its users, from retention and erasure."""
-    org, user = _id("--org", org), _id("--user", user) if user is not None else ""
-
-    async def run(holds: Holds) -> None:
-        typer.echo(f"added hold {await holds.add(org, user, reason, by or _me())}")
-
-    _run_with_holds(run)
-
-
-@hold.command("list")
-def list_holds(
-    all_: Annotated[bool, typer.Option("--all", help="Also those that were removed.")] = False,
-) -> None:
-    """List legal holds, the youngest first."""
-
-    async def run(holds: Holds) -> None:
-        tables.print_holds(await (holds.all() if all_ else holds.in_force()))
-
-    _run_with_holds(run)
-
-
-@hold.command("remove")
-def remove_hold(
-    hold_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")], by: By = None
-) -> None:
-    """End a legal hold. Nothing is forgotten by this alone."""
-
-    async def run(holds: Holds) -> None:
-        typer.echo(f"removed hold {await holds.remove(hold_id, by or _me())}")
-
-    _run_with_holds(run)
 
 
 async def _erase_again(places: Places) -> None:
@@ -228,28 +177,8 @@ def _print(found: Report) -> None:
         typer.echo(line)
 
 
-def _id(option: str, value: str) -> str:
-    try:
-        text: str = TypeAdapter(Id).validate_python(value)
-    except ValidationError as error:
-        raise UserError(f"{option}: {error.errors(include_input=False)[0]['msg']}") from None
-    return text
-
-
-def _me() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
 def _iso(time: object) -> str:
     return time.isoformat() if isinstance(time, datetime) else str(time)
-
-
-def _run_with_holds(command: Callable[[Holds], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with clickhouse() as client:
-            await command(Holds(client))
-
-    asyncio.run(run())
 
 
 def _run_with_places(command: Callable[[Places], Awaitable[None]]) -> None:

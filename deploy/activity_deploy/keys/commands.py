@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import clickhouse_connect
 import typer
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from activity_api.auth.caller import READ
 from activity_api.auth.claims import Id, Name, Word
 from activity_consume.settings import ClickHouseSettings
+from activity_deploy.arguments import checked
 from activity_deploy.errors import UserError
 from activity_deploy.keys.repository import KeyRecord, KeyRepository, UnknownKeyError
 from activity_telemetry.logs import silence
@@ -38,10 +38,10 @@ def create(
     ] = None,
 ) -> None:
     """Make a key and print it, once: what is stored does not lead back to it."""
-    org = _checked(Id, "--org", org)
-    name = _checked(Name, "--name", name)
-    permissions = tuple(_checked(Word, "--permission", it) for it in permission or [READ])
-    workspaces = tuple(_checked(Id, "--workspace", it) for it in workspace or ())
+    org = checked(Id, "--org", org)
+    name = checked(Name, "--name", name)
+    permissions = tuple(checked(Word, "--permission", it) for it in permission or [READ])
+    workspaces = tuple(checked(Id, "--workspace", it) for it in workspace or ())
     lives = None if days is None else timedelta(days=days)
 
     async def run(keys: KeyRepository) -> None:
@@ -102,14 +102,6 @@ def _print(records: list[KeyRecord]) -> None:
 
 def _text(time: datetime | None) -> str:
     return "never" if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _checked(kind: Any, option: str, value: str) -> str:
-    try:
-        text: str = TypeAdapter(kind).validate_python(value)
-    except ValidationError as error:
-        raise UserError(f"{option}: {error.errors(include_input=False)[0]['msg']}") from None
-    return text
 
 
 def _run(command: Callable[[KeyRepository], Awaitable[None]]) -> None:
