@@ -1,4 +1,4 @@
-"""The fixtures every test may ask for; each file of tests/fixtures is about one thing."""
+"""The fixtures every test may ask for; each module is about one thing."""
 
 import os
 
@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.support.kafka",
     "tests.support.consumer",
     "tests.support.dlq",
+    "tests.support.spans",
 ]
 
 

@@ -5,7 +5,6 @@ Each serves the read API (its engine away) as a process with one worker; the nei
 """
 
 import asyncio
-import os
 import resource
 import sys
 import time
@@ -17,6 +16,7 @@ import httpx
 
 from activity_deploy.process.ports import free_ports
 from activity_deploy.process.process import Process
+from tests.bench.usage import cpu_seconds, peak_rss_mb
 from tests.support.http_attacks import Neighbour, Outcome, attack, connected
 from tests.support.query import KEY
 from tests.support.wait import wait_until
@@ -134,15 +134,15 @@ async def _idle_one(port: int) -> bool:
 
 async def _beside(port: int, pid: int, work: Callable[[], Awaitable[str]]) -> str:
     neighbour = Neighbour(port, HEALTH, lambda head: b" 200 " in head)
-    before = _memory(pid)
+    before = _memory_mb(pid)
     asking = asyncio.create_task(neighbour.run())
     try:
         told = await work()
     finally:
         asking.cancel()
     slowest = max(neighbour.seconds, default=0) * 1000
-    grown = (_memory(pid) - before) >> 20
-    return f"{told}; neighbour ≤ {slowest:.0f} ms; +{max(grown, 0)} MiB"
+    grown = max(_memory_mb(pid) - before, 0) * 1e6 / (1 << 20)
+    return f"{told}; neighbour ≤ {slowest:.0f} ms; +{grown:.0f} MiB"
 
 
 async def _cpu(port: int, pid: int) -> str:
@@ -162,21 +162,12 @@ def _tree(pid: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    ticks = 0
-    for one in _tree(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(map(cpu_seconds, _tree(pid)))
 
 
-def _memory(pid: int) -> int:
+def _memory_mb(pid: int) -> float:
     """The peak, where the kernel tells it: what was taken once is seldom given back."""
-    found = 0
-    for one in _tree(pid):
-        for line in Path(f"/proc/{one}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                found += int(line.split()[1]) << 10
-    return found
+    return sum(map(peak_rss_mb, _tree(pid)))
 
 
 async def main() -> None:

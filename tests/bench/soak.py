@@ -14,11 +14,10 @@ import contextlib
 import functools
 import itertools
 import json
-import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -29,6 +28,7 @@ from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_deploy.kafka.topics import Topic, create
+from tests.bench.emit_machine import rss_mb
 from tests.chaos.stack import DATABASE, Stack
 from tests.support.consumer import Consumer, event, message
 from tests.support.wait import wait_until
@@ -170,7 +170,7 @@ class Soak:
         minute = round((time.monotonic() - began) / 60, 1)
         sample = Sample(minute, self._sent, await self._number("SELECT count() FROM events"))
         for part, found in pids.items():
-            sample.memory_mb[part] = sum(_memory_mb(pid) for pid in found)
+            sample.memory_mb[part] = round(sum(map(rss_mb, found)))
             links = [_links(pid) for pid in found]
             sample.files[part] = sum(len(some) for some in links)
             sample.connections[part] = sum("socket:" in one for some in links for one in some)
@@ -201,11 +201,6 @@ class Soak:
 
     async def _number(self, sql: str) -> int:
         return int((await self._stack.clickhouse.query(sql)).result_rows[0][0])
-
-
-def _memory_mb(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) // 1024 if found else 0
 
 
 def _links(pid: int) -> list[str]:
@@ -243,15 +238,9 @@ def growth(samples: list[Sample]) -> dict[str, float]:
     return found
 
 
-@contextlib.asynccontextmanager
-async def _stack(directory: Path) -> AsyncIterator[Stack]:
-    async with Stack(directory).running() as stack:
-        yield stack
-
-
 async def soak(minutes: float, rate: float, restart_s: float, directory: Path) -> int:
     """The exit status."""
-    async with _stack(directory) as stack:
+    async with Stack(directory).running() as stack:
         run = Soak(stack, rate, restart_s)
         counted = await run.run(minutes)
     figures = {

@@ -1,8 +1,6 @@
 """A migration that is cut off, or runs twice at once, or meets a table full of data."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -29,19 +27,6 @@ SELECT generateUUIDv7(), toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number 
     map('total', 7), 'p', number, 't', 0, number, 0, now64(3) + 3600
 FROM numbers(500)
 """
-
-
-@pytest.fixture
-async def client(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
-    async with await connect(clickhouse_url, "default") as client:
-        yield client
-
-
-@pytest.fixture
-async def fresh(client: AsyncClient) -> AsyncIterator[str]:
-    name = f"fresh_{uuid.uuid4().hex}"
-    yield name
-    await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
 
 
 async def names(client: AsyncClient, database: str) -> list[str]:
@@ -73,13 +58,13 @@ class CutOff:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("words", ["TABLE one", "TABLE two"])
 async def test_a_run_that_was_cut_off_is_gone_on_with(
-    words: str, after: bool, client: AsyncClient, fresh: str
+    words: str, after: bool, unbound: AsyncClient, fresh: str
 ) -> None:
-    killed = CutOff(client, words, after=after)
+    killed = CutOff(unbound, words, after=after)
     with pytest.raises(KeyboardInterrupt):
         await migrate(killed, fresh, [TWO_STEPS])  # type: ignore[arg-type]
-    assert await migrate(client, fresh, [TWO_STEPS]) == ["0001_two"]
-    assert await names(client, fresh) == ["one", "two"]
+    assert await migrate(unbound, fresh, [TWO_STEPS]) == ["0001_two"]
+    assert await names(unbound, fresh) == ["one", "two"]
 
 
 class CutOffEach(CutOff):
@@ -97,51 +82,55 @@ class CutOffEach(CutOff):
         return done
 
 
-async def test_our_own_may_be_cut_off_after_each_statement(client: AsyncClient, fresh: str) -> None:
-    killed = CutOffEach(client)
+async def test_our_own_may_be_cut_off_after_each_statement(
+    unbound: AsyncClient, fresh: str
+) -> None:
+    killed = CutOffEach(unbound)
     while killed._left:
         with pytest.raises(KeyboardInterrupt):
             await migrate(killed, fresh)  # type: ignore[arg-type]
-    await migrate(client, fresh)
-    assert await drift(client, fresh) == []
+    await migrate(unbound, fresh)
+    assert await drift(unbound, fresh) == []
 
 
-async def test_a_statement_that_was_done_is_not_done_again(client: AsyncClient, fresh: str) -> None:
+async def test_a_statement_that_was_done_is_not_done_again(
+    unbound: AsyncClient, fresh: str
+) -> None:
     made = "CREATE TABLE one (a UInt8) ENGINE = MergeTree ORDER BY a; INSERT INTO one VALUES (1)"
     broken = Migration(1, "filled", f"{made}; CREATE TABLE two (a Nothing_) ENGINE = Memory")
     with pytest.raises(MigrationError, match="Unknown data type"):
-        await migrate(client, fresh, [broken])
+        await migrate(unbound, fresh, [broken])
     mended = Migration(1, "filled", f"{made}; CREATE TABLE two (a UInt8) ENGINE = Memory")
-    assert await migrate(client, fresh, [mended]) == ["0001_filled"]
-    count = await client.query(f"SELECT count() FROM {fresh}.one")
+    assert await migrate(unbound, fresh, [mended]) == ["0001_filled"]
+    count = await unbound.query(f"SELECT count() FROM {fresh}.one")
     assert count.result_rows[0][0] == 1
 
 
 async def test_a_lock_is_waited_for_and_one_of_the_dead_is_taken_over(
-    client: AsyncClient, fresh: str
+    unbound: AsyncClient, fresh: str
 ) -> None:
-    await migrate(client, fresh, [])
-    async with MigrationLock(client, fresh):
-        waiting = asyncio.create_task(migrate(client, fresh, [TWO_STEPS]))
+    await migrate(unbound, fresh, [])
+    async with MigrationLock(unbound, fresh):
+        waiting = asyncio.create_task(migrate(unbound, fresh, [TWO_STEPS]))
         # It has to look several times, and may not begin.
         done, _ = await asyncio.wait((waiting,), timeout=1)
         assert not done
-        assert await names(client, fresh) == []
+        assert await names(unbound, fresh) == []
     assert await waiting == ["0001_two"]
     # As one that was killed leaves it, half a minute later.
-    await client.command(
+    await unbound.command(
         f"CREATE TABLE {fresh}.schema_migrations_lock (nothing UInt8) ENGINE = MergeTree"
         " ORDER BY tuple() COMMENT '1000 dead:1:x'"
     )
     more = [TWO_STEPS, Migration(2, "three", "CREATE TABLE three (a UInt8) ENGINE = Memory")]
-    results = await asyncio.gather(*(migrate(client, fresh, more) for _ in range(4)))
+    results = await asyncio.gather(*(migrate(unbound, fresh, more) for _ in range(4)))
     assert sorted(results) == [[], [], [], ["0002_three"]]
     left = f"SELECT count() FROM system.tables WHERE database = '{fresh}' AND name LIKE '%lock%'"
-    assert (await client.query(left)).result_rows == [(0,)]
+    assert (await unbound.query(left)).result_rows == [(0,)]
 
 
 async def test_only_one_runs_each_statement(
-    clickhouse_url: str, client: AsyncClient, fresh: str
+    clickhouse_url: str, unbound: AsyncClient, fresh: str
 ) -> None:
     counted = Migration(
         1,
@@ -155,39 +144,39 @@ async def test_only_one_runs_each_statement(
         for one in clients:
             await one.close()
     assert sorted(results) == [[], [], [], ["0001_counted"]]
-    assert (await client.query(f"SELECT count() FROM {fresh}.one")).result_rows == [(1,)]
+    assert (await unbound.query(f"SELECT count() FROM {fresh}.one")).result_rows == [(1,)]
 
 
 async def test_from_the_first_schema_to_the_newest_with_data(
-    client: AsyncClient, fresh: str, clickhouse: AsyncClient, database: str
+    unbound: AsyncClient, fresh: str, clickhouse: AsyncClient, database: str
 ) -> None:
     inside = {"database": fresh}
-    await migrate(client, fresh, read()[:1])
-    await client.command(_OLD_ROWS, settings=inside)
+    await migrate(unbound, fresh, read()[:1])
+    await unbound.command(_OLD_ROWS, settings=inside)
     for number in range(2, len(read()) + 1):  # as releases came, one after the other
-        assert len(await migrate(client, fresh, read()[:number])) == 1
-    assert await drift(client, fresh) == []
-    upgraded, made = await describe(client, fresh), await describe(clickhouse, database)
+        assert len(await migrate(unbound, fresh, read()[:number])) == 1
+    assert await drift(unbound, fresh) == []
+    upgraded, made = await describe(unbound, fresh), await describe(clickhouse, database)
     assert to_json(upgraded) == to_json(made)
     sums = "SELECT count(), sum(tokens), countIf(success), uniqExact(id) FROM events"
-    assert (await client.query(sums, settings=inside)).result_rows == [(500, 3500, 500, 500)]
-    gaps = await client.query("SELECT count() FROM event_gaps", settings=inside)
+    assert (await unbound.query(sums, settings=inside)).result_rows == [(500, 3500, 500, 500)]
+    gaps = await unbound.query("SELECT count() FROM event_gaps", settings=inside)
     assert gaps.result_rows == [(0,)]
     # And it takes what comes now, by the same columns.
     now = datetime.now(UTC)
-    await client.command(_OLD_ROWS.replace("2026-01-01", f"{now:%Y-%m-%d}"), settings=inside)
-    assert (await client.query("SELECT count() FROM events", settings=inside)).result_rows == [
+    await unbound.command(_OLD_ROWS.replace("2026-01-01", f"{now:%Y-%m-%d}"), settings=inside)
+    assert (await unbound.query("SELECT count() FROM events", settings=inside)).result_rows == [
         (1000,)
     ]
 
 
 async def test_an_error_of_the_engine_is_none_of_a_cut_off_run(
-    client: AsyncClient, fresh: str
+    unbound: AsyncClient, fresh: str
 ) -> None:
-    await migrate(client, fresh, [])
-    await client.command(f"CREATE TABLE {fresh}.one (b String) ENGINE = Memory")
+    await migrate(unbound, fresh, [])
+    await unbound.command(f"CREATE TABLE {fresh}.one (b String) ENGINE = Memory")
     for _ in range(2):  # nor is it one the second time
         with pytest.raises(MigrationError, match="not recorded as applied"):
-            await migrate(client, fresh, [TWO_STEPS], patience=0)
+            await migrate(unbound, fresh, [TWO_STEPS], patience=0)
     with pytest.raises(DatabaseError):
-        await client.query(f"SELECT a FROM {fresh}.one")
+        await unbound.query(f"SELECT a FROM {fresh}.one")

@@ -3,8 +3,7 @@
 import asyncio
 import os
 import sys
-import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,63 +17,49 @@ ONE = Migration(1, "one", "CREATE TABLE one (a UInt8) ENGINE = Memory; -- ;\n")
 TWO = Migration(2, "two", "CREATE TABLE two (a String DEFAULT ';') ENGINE = Memory")
 
 
-@pytest.fixture
-async def client(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
-    async with await connect(clickhouse_url, "default") as client:
-        yield client
-
-
-@pytest.fixture
-async def fresh(client: AsyncClient) -> AsyncIterator[str]:
-    """The name of a database that is not there yet."""
-    name = f"fresh_{uuid.uuid4().hex}"
-    yield name
-    await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
-
-
 async def recorded(client: AsyncClient, database: str) -> list[str]:
     query = f"SELECT name FROM {database}.schema_migrations FINAL ORDER BY version"
     return [name for (name,) in (await client.query(query)).result_rows]
 
 
-async def test_each_is_applied_once(client: AsyncClient, fresh: str) -> None:
-    assert await migrate(client, fresh, [ONE]) == ["0001_one"]
-    assert await migrate(client, fresh, [ONE, TWO]) == ["0002_two"]
-    assert await migrate(client, fresh, [ONE, TWO]) == []
-    assert await recorded(client, fresh) == ["one", "two"]
+async def test_each_is_applied_once(unbound: AsyncClient, fresh: str) -> None:
+    assert await migrate(unbound, fresh, [ONE]) == ["0001_one"]
+    assert await migrate(unbound, fresh, [ONE, TWO]) == ["0002_two"]
+    assert await migrate(unbound, fresh, [ONE, TWO]) == []
+    assert await recorded(unbound, fresh) == ["one", "two"]
 
 
-async def test_a_changed_file_is_an_error(client: AsyncClient, fresh: str) -> None:
-    await migrate(client, fresh, [ONE])
+async def test_a_changed_file_is_an_error(unbound: AsyncClient, fresh: str) -> None:
+    await migrate(unbound, fresh, [ONE])
     with pytest.raises(MigrationError, match="0001_one was changed after it was applied"):
-        await migrate(client, fresh, [Migration(1, "one", ONE.sql + " "), TWO])
-    assert await recorded(client, fresh) == ["one"]
+        await migrate(unbound, fresh, [Migration(1, "one", ONE.sql + " "), TWO])
+    assert await recorded(unbound, fresh) == ["one"]
 
 
-async def test_a_database_of_a_newer_release_is_an_error(client: AsyncClient, fresh: str) -> None:
-    await migrate(client, fresh, [ONE, TWO])
+async def test_a_database_of_a_newer_release_is_an_error(unbound: AsyncClient, fresh: str) -> None:
+    await migrate(unbound, fresh, [ONE, TWO])
     with pytest.raises(MigrationError, match=r"0002_two.*newer release"):
-        await migrate(client, fresh, [ONE])
+        await migrate(unbound, fresh, [ONE])
 
 
-async def test_one_that_fails_is_named_and_tried_again(client: AsyncClient, fresh: str) -> None:
+async def test_one_that_fails_is_named_and_tried_again(unbound: AsyncClient, fresh: str) -> None:
     bad = Migration(2, "bad", "CREATE TABLE bad (a Nothing_) ENGINE = Memory")
     with pytest.raises(MigrationError, match="0002_bad: Unknown data type") as caught:
-        await migrate(client, fresh, [ONE, bad])
+        await migrate(unbound, fresh, [ONE, bad])
     assert "\n" not in str(caught.value)
-    assert await recorded(client, fresh) == ["one"]
-    assert await migrate(client, fresh, [ONE, TWO]) == ["0002_two"]
+    assert await recorded(unbound, fresh) == ["one"]
+    assert await migrate(unbound, fresh, [ONE, TWO]) == ["0002_two"]
 
 
-async def test_what_a_cut_off_run_has_made_is_named(client: AsyncClient, fresh: str) -> None:
-    await migrate(client, fresh, [])
-    await client.command(ONE.sql.rstrip("; -\n"), settings={"database": fresh})
+async def test_what_a_cut_off_run_has_made_is_named(unbound: AsyncClient, fresh: str) -> None:
+    await migrate(unbound, fresh, [])
+    await unbound.command(ONE.sql.rstrip("; -\n"), settings={"database": fresh})
     with pytest.raises(MigrationError, match=r"0001_one: Table .* already exists.* not recorded"):
-        await migrate(client, fresh, [ONE], patience=0)
+        await migrate(unbound, fresh, [ONE], patience=0)
 
 
 async def test_several_at_once_do_no_harm(
-    clickhouse_url: str, client: AsyncClient, fresh: str
+    clickhouse_url: str, unbound: AsyncClient, fresh: str
 ) -> None:
     async def one() -> list[str]:
         other = await connect(clickhouse_url, "default")
@@ -86,7 +71,7 @@ async def test_several_at_once_do_no_harm(
     applied = await asyncio.gather(*(one() for _ in range(4)))
     # Two may both have made a table that was missing: IF NOT EXISTS, so it is there once.
     assert {label for labels in applied for label in labels} == {m.label for m in read()}
-    assert await recorded(client, fresh) == [migration.name for migration in read()]
+    assert await recorded(unbound, fresh) == [migration.name for migration in read()]
 
 
 @pytest.mark.parametrize(

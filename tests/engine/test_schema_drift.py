@@ -1,9 +1,6 @@
 """Tables that are not as the migrations make them are found, and said, wherever one looks."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -16,6 +13,7 @@ from activity_schemas import tables
 from activity_schemas.tables import Tables
 from tests.integration.api.test_query_serve import serving
 from tests.support.clickhouse import connect
+from tests.support.dlq import run_activity
 from tests.support.metrics import value
 from tests.support.wait import wait_until
 
@@ -156,17 +154,7 @@ async def test_the_api_says_it(
 
 def activity(url: str, database: str, *arguments: str) -> tuple[int, str, str]:
     """The command: exit status, output, errors."""
-    done = subprocess.run(
-        [sys.executable, "-m", "activity_deploy.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            **os.environ,
-            "ACTIVITY_CLICKHOUSE_URL": url,
-            "ACTIVITY_CLICKHOUSE_DATABASE": database,
-        },
-    )
+    done = run_activity(url, database, *arguments)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -13,6 +13,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from activity_deploy.kafka.topics import delete
 from activity_deploy.process.ports import free_ports
 from tests.support.consumer import NewConsumer, event, produce, produce_raw, rows_arrive
+from tests.support.dlq import of_tables, of_topic
 from tests.support.wait import wait_until
 
 SECRET = "correct-horse-battery-staple"
@@ -91,14 +92,7 @@ async def test_a_stack_that_is_well_and_one_that_is_not(
     new_consumer: NewConsumer,
     tmp_path: Path,
 ) -> None:
-    around = {
-        "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "ACTIVITY_KAFKA_TOPIC": topic,
-        "ACTIVITY_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dlq",
-        "ACTIVITY_KAFKA_GROUP_ID": f"group-{topic}",
-        "ACTIVITY_CLICKHOUSE_URL": clickhouse_url,
-        "ACTIVITY_CLICKHOUSE_DATABASE": database,
-    }
+    around = of_topic(kafka_bootstrap, topic) | of_tables(clickhouse_url, database)
     async with new_consumer() as consumer:
         await consumer.ready()
         await produce(kafka_bootstrap, topic, [event(seq=0)])

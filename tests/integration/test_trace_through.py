@@ -1,11 +1,10 @@
 """One trace through all of it: a service's span, the message's header, the insert, a reader."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
-import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -24,18 +23,8 @@ from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_emit import EmitSettings, KafkaPublisher, KafkaSettings, SpoolSettings
-from activity_telemetry.settings import TraceSettings
-from activity_telemetry.traces import traces
 from tests.support.consumer import messages, rows_arrive
 from tests.support.query import bearer, settings
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    traces.start(TraceSettings(enabled=True), "tests", exporter)
-    yield exporter
-    traces.stop()
 
 
 class Offsets:

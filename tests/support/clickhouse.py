@@ -94,14 +94,36 @@ async def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
     await server.stop()
 
 
-@pytest.fixture
-async def database(clickhouse_url: str) -> AsyncIterator[str]:
-    """A fresh database with all migrations applied, dropped after the test. Yields its name."""
+@contextlib.asynccontextmanager
+async def new_database(url: str) -> AsyncIterator[str]:
+    """A fresh database with all migrations applied, dropped at the end. Yields its name."""
     name = f"test_{uuid.uuid4().hex}"
-    async with await connect(clickhouse_url, "default") as client:
+    async with await connect(url, "default") as client:
         await migrate(client, name)
         yield name
         await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+@pytest.fixture
+async def database(clickhouse_url: str) -> AsyncIterator[str]:
+    """Of one test."""
+    async with new_database(clickhouse_url) as name:
+        yield name
+
+
+@pytest.fixture
+async def unbound(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
+    """A client that is bound to no database of the test's."""
+    async with await connect(clickhouse_url, "default") as client:
+        yield client
+
+
+@pytest.fixture
+async def fresh(unbound: AsyncClient) -> AsyncIterator[str]:
+    """The name of a database that is not there yet."""
+    name = f"fresh_{uuid.uuid4().hex}"
+    yield name
+    await unbound.command(f"DROP DATABASE IF EXISTS {name} SYNC")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -12,17 +13,36 @@ Command = Callable[..., Awaitable[tuple[int, bytes, str]]]
 Dlq = Command
 
 
-@pytest.fixture
-def activity(kafka_bootstrap: str, topic: str, clickhouse_url: str, database: str) -> Command:
-    """Runs `activity ARGUMENTS`; its exit status, output, and what it says on stderr."""
-    environment = {
-        "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+def of_tables(url: str, database: str) -> dict[str, str]:
+    """The variables that say where the tables are."""
+    return {"ACTIVITY_CLICKHOUSE_URL": url, "ACTIVITY_CLICKHOUSE_DATABASE": database}
+
+
+def of_topic(bootstrap: str, topic: str) -> dict[str, str]:
+    """The variables that say where the events are."""
+    return {
+        "ACTIVITY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "ACTIVITY_KAFKA_TOPIC": topic,
         "ACTIVITY_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dlq",
         "ACTIVITY_KAFKA_GROUP_ID": f"group-{topic}",
-        "ACTIVITY_CLICKHOUSE_URL": clickhouse_url,
-        "ACTIVITY_CLICKHOUSE_DATABASE": database,
     }
+
+
+def run_activity(url: str, database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`activity ARGUMENTS` on these tables; blocks until it has ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "activity_deploy.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | of_tables(url, database),
+    )
+
+
+@pytest.fixture
+def activity(kafka_bootstrap: str, topic: str, clickhouse_url: str, database: str) -> Command:
+    """Runs `activity ARGUMENTS`; its exit status, output, and what it says on stderr."""
+    environment = of_topic(kafka_bootstrap, topic) | of_tables(clickhouse_url, database)
 
     async def run(*arguments: str, **changed: str) -> tuple[int, bytes, str]:
         process = await asyncio.create_subprocess_exec(

@@ -31,6 +31,17 @@ TOKENS = TokenSettings(key=SecretStr(KEY))
 
 Row = dict[str, Any]
 
+#: Where a full row of org `mine` is, by the names of the paths' parameters.
+PLACE = {
+    "workspace_id": "w",
+    "user_id": "user-1",
+    "app_id": "a",
+    "endpoint_id": "e",
+    "augmentation_id": "g",
+    "resource_id": "r",
+}
+IDS = {"org_id": "mine", **PLACE, "action": "read"}
+
 
 def settings(url: str, database: str = "activity", **changed: Any) -> Settings:
     """`changed`: whole parts, such as `limits=LimitSettings(...)`."""

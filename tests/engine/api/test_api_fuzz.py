@@ -2,7 +2,6 @@
 engine: no status, header or body that the document does not have. `make fuzz-api EXAMPLES=...`."""
 
 import os
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,9 +23,8 @@ from schemathesis.specs.openapi.checks import (
 
 from activity_api.openapi.document import document
 from activity_api.settings import LimitSettings
-from activity_deploy.migration_run import migrate
-from tests.support.clickhouse import connect
-from tests.support.query import api, bearer, insert, row, settings
+from tests.support.clickhouse import connect, new_database
+from tests.support.query import IDS, PLACE, api, bearer, insert, row, settings
 
 #: For each operation, each way. More, and others at each run: ACTIVITY_TEST_FUZZ_EXAMPLES.
 EXAMPLES = int(os.environ.get("ACTIVITY_TEST_FUZZ_EXAMPLES", "0"))
@@ -37,16 +35,6 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-IDS = {
-    "org_id": "mine",
-    "workspace_id": "w",
-    "user_id": "user-1",
-    "app_id": "a",
-    "endpoint_id": "e",
-    "augmentation_id": "g",
-    "resource_id": "r",
-    "action": "read",
-}
 SCHEMA = schemathesis.openapi.from_dict(document())
 OPERATIONS = {one.ok().path: one.ok() for one in SCHEMA.get_all_operations()}  # type: ignore[union-attr]
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
@@ -65,17 +53,13 @@ KNOWN = st.sampled_from((IDS, IDS, {"org_id": "mine"}, {}))
 
 @pytest.fixture(scope="module")
 async def client(clickhouse_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    database = f"test_{uuid.uuid4().hex}"
-    place = {name: value for name, value in IDS.items() if name not in ("org_id", "action")}
     times = [datetime.now(UTC) - timedelta(seconds=n) for n in range(3)]
-    async with await connect(clickhouse_url, "default") as clickhouse:
-        await migrate(clickhouse, database)
-        async with await connect(clickhouse_url, database) as own:
-            await insert(own, [row("mine", time, **place) for time in times])
+    async with new_database(clickhouse_url) as database:
+        async with await connect(clickhouse_url, database) as clickhouse:
+            await insert(clickhouse, [row("mine", time, **PLACE) for time in times])
         limits = LimitSettings(requests_per_second=100_000, burst=1_000_000)
         async with api(settings(clickhouse_url, database, limits=limits)) as client:
             yield client
-        await clickhouse.command(f"DROP DATABASE {database} SYNC")
 
 
 def test_every_endpoint_is_tried() -> None:

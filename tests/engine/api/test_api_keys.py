@@ -1,8 +1,6 @@
 """API keys from the command to the answer: on the real engine, through the real API."""
 
-import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ from activity_api.auth.api_key import ApiKey, new_key
 from activity_api.settings import ApiKeySettings, Settings
 from activity_deploy.keys.repository import KeyRepository
 from tests.support.clickhouse import ClickHouseServer
+from tests.support.dlq import run_activity
 from tests.support.query import api, bearer, insert, row, settings
 from tests.support.wait import wait_until
 
@@ -162,17 +161,7 @@ def command(
     *arguments: str, url: str, database: str = "activity"
 ) -> subprocess.CompletedProcess[str]:
     """`activity ...` as a person runs it."""
-    return subprocess.run(
-        [sys.executable, "-m", "activity_deploy.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            **os.environ,
-            "ACTIVITY_CLICKHOUSE_URL": url,
-            "ACTIVITY_CLICKHOUSE_DATABASE": database,
-        },
-    )
+    return run_activity(url, database, *arguments)
 
 
 async def test_the_command(

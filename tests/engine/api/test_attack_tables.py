@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,25 +15,13 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from activity_api.auth.caller import READ, READ_ANY_ORG
 from activity_api.openapi.document import document
 from activity_api.settings import LimitSettings, TokenSettings
-from activity_deploy.migration_run import migrate
 from tests.engine.api.attacks_cursors import ALTERED, OWN, OWN_PATH, REPLAYED, TEXT
 from tests.engine.api.attacks_forms import FORMS, LIST
 from tests.engine.api.attacks_injection import INJECTED, NAMES
-from tests.support.clickhouse import connect
-from tests.support.query import TOKENS, api, bearer, insert, row, settings
+from tests.support.clickhouse import connect, new_database
+from tests.support.query import IDS, PLACE, TOKENS, api, bearer, insert, row, settings
 
 NOW = datetime.now(UTC)
-IDS = {
-    "org_id": "mine",
-    "workspace_id": "w",
-    "user_id": "user-1",
-    "app_id": "a",
-    "endpoint_id": "e",
-    "augmentation_id": "g",
-    "resource_id": "r",
-    "action": "read",
-}
-PLACE = {name: value for name, value in IDS.items() if name not in ("org_id", "action")}
 CALLERS = {
     "reader": bearer("mine"),
     "reader of theirs": bearer("theirs"),
@@ -65,21 +52,20 @@ class World:
 
 @pytest.fixture(scope="module")
 async def world(clickhouse_url: str) -> AsyncIterator[World]:
-    database = f"test_{uuid.uuid4().hex}"
-    async with await connect(clickhouse_url, "default") as client:
-        await migrate(client, database)
-        async with await connect(clickhouse_url, database) as clickhouse:
-            for org, count in {"mine": 3, "theirs": 5, "operator": 2}.items():
-                await insert(clickhouse, rows(org, count))
-            tokens = TokenSettings(key=TOKENS.key, operator_org="operator")
-            limits = LimitSettings(requests_per_second=100_000, burst=1_000_000)
-            configured = settings(clickhouse_url, database, tokens=tokens, limits=limits)
-            async with api(configured) as http:
-                world = World(http, clickhouse)
-                before = await world.ids()
-                yield world
-                assert await world.ids() == before, "an attack changed the tables"
-        await client.command(f"DROP DATABASE {database} SYNC")
+    async with (
+        new_database(clickhouse_url) as database,
+        await connect(clickhouse_url, database) as clickhouse,
+    ):
+        for org, count in {"mine": 3, "theirs": 5, "operator": 2}.items():
+            await insert(clickhouse, rows(org, count))
+        tokens = TokenSettings(key=TOKENS.key, operator_org="operator")
+        limits = LimitSettings(requests_per_second=100_000, burst=1_000_000)
+        configured = settings(clickhouse_url, database, tokens=tokens, limits=limits)
+        async with api(configured) as http:
+            world = World(http, clickhouse)
+            before = await world.ids()
+            yield world
+            assert await world.ids() == before, "an attack changed the tables"
 
 
 def rows(org: str, count: int) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 The endpoints are read from the application: a new one without a case fails.
 """
 
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,22 +17,13 @@ from activity_api.auth.tokens import mint
 from activity_api.endpoints.routes import router
 from activity_api.settings import LimitSettings, TokenSettings
 from activity_deploy.keys.repository import KeyRepository
-from activity_deploy.migration_run import migrate
-from tests.support.clickhouse import connect
-from tests.support.query import TOKENS, api, bearer, insert, row, settings
+from tests.support.clickhouse import connect, new_database
+from tests.support.query import PLACE, TOKENS, api, bearer, insert, row, settings
 
 PATHS = [route.path for route in router.routes]  # type: ignore[attr-defined]
 NOW = datetime.now(UTC)
 #: org -> events; each org has the same users, workspaces, apps, ... under the same names.
 COUNTS = {"mine": 3, "theirs": 5, "operator": 2}
-PLACE = {
-    "workspace_id": "w",
-    "user_id": "user-1",
-    "app_id": "a",
-    "endpoint_id": "e",
-    "augmentation_id": "g",
-    "resource_id": "r",
-}
 #: What stands for each parameter of a path. A new parameter has no value here, and fails.
 VALUES = {**PLACE, "action": "read"}
 BOTH = (READ, READ_ANY_ORG)
@@ -94,9 +84,7 @@ class World:
 
 @pytest.fixture(scope="module")
 async def world(clickhouse_url: str) -> AsyncIterator[World]:
-    database = f"test_{uuid.uuid4().hex}"
-    async with await connect(clickhouse_url, "default") as client:
-        await migrate(client, database)
+    async with new_database(clickhouse_url) as database:
         async with await connect(clickhouse_url, database) as clickhouse:
             keys = await fill(clickhouse)
         tokens = TokenSettings(key=TOKENS.key, operator_org="operator")
@@ -104,7 +92,6 @@ async def world(clickhouse_url: str) -> AsyncIterator[World]:
         configured = settings(clickhouse_url, database, tokens=tokens, limits=limits)
         async with api(configured) as http:
             yield World(http, keys)
-        await client.command(f"DROP DATABASE {database} SYNC")
 
 
 async def fill(clickhouse: AsyncClient) -> dict[str, str]:

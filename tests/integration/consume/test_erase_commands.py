@@ -1,5 +1,6 @@
 """`activity erase` beside a consumer: gone everywhere, and not coming back by any way."""
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +66,13 @@ async def read_once(
     return events
 
 
+@pytest.fixture
+def in_step(activity: Command, tmp_path: Path) -> Command:
+    """`activity`, with the consumer's times and a machine's spools."""
+    spools = {"ACTIVITY_SPOOL_DIR": str(tmp_path / "spool")}
+    return functools.partial(activity, **IN_STEP, **spools)
+
+
 ERASE = ("erase", "--org", "acme", "--user", "ada", "--reason", "ticket 7")
 
 
@@ -74,13 +82,11 @@ async def test_shown_erased_and_proved(
     clickhouse: AsyncClient,
     *,
     new_consumer: NewConsumer,
-    activity: Command,
-    tmp_path: Path,
+    in_step: Command,
 ) -> None:
-    settings = IN_STEP | {"ACTIVITY_SPOOL_DIR": str(tmp_path / "spool")}
     async with new_consumer("first", **FAST) as consumer:
         events = await read_once(kafka_bootstrap, topic, clickhouse, consumer)
-        status, output, errors = await activity(*ERASE, "--dry-run", **settings)
+        status, output, errors = await in_step(*ERASE, "--dry-run")
         assert status == 0, errors
         shown = output.decode()
         assert "would erase: org acme, user ada, before" in shown
@@ -92,7 +98,7 @@ async def test_shown_erased_and_proved(
         assert await number(clickhouse, "SELECT count() FROM events") == 40
         assert await number(clickhouse, "SELECT count() FROM erasures") == 0
 
-        status, output, errors = await activity(*ERASE, "--delete-records", **settings)
+        status, output, errors = await in_step(*ERASE, "--delete-records")
         shown = output.decode()
         assert status == 0, shown + errors
         for place in ("SQL: rows of", "topic of", "API:"):
@@ -100,7 +106,7 @@ async def test_shown_erased_and_proved(
         assert shown.endswith("is done: nothing is left\n")
         assert sorted(await ids(clickhouse)) == sorted(one["id"] for one in events[1::2])
         assert await gaps(clickhouse) == 0
-    status, output, _ = await activity("erasures", "--json")
+    status, output, _ = await in_step("erasures", "--json")
     assert status == 0 and b'"reason": "ticket 7"' in output and b'"events": 20' in output
 
 
@@ -110,14 +116,12 @@ async def test_it_comes_back_by_no_way(
     clickhouse: AsyncClient,
     *,
     new_consumer: NewConsumer,
-    activity: Command,
-    tmp_path: Path,
+    in_step: Command,
 ) -> None:
-    settings = IN_STEP | {"ACTIVITY_SPOOL_DIR": str(tmp_path / "spool")}
     late = some(40, 10)
     async with new_consumer("first", **FAST) as consumer:
         first = await read_once(kafka_bootstrap, topic, clickhouse, consumer)
-        status, output, errors = await activity(*ERASE, **settings)
+        status, output, errors = await in_step(*ERASE)
         assert status == 1 and "23 are left" in errors, output.decode() + errors
         # Late ones of before (a spool, a slow producer), and a replay: kept out, and no gap.
         await produce(kafka_bootstrap, topic, [*first, *late])
@@ -143,18 +147,16 @@ async def test_without_the_list_it_comes_back(
     clickhouse: AsyncClient,
     *,
     new_consumer: NewConsumer,
-    activity: Command,
-    tmp_path: Path,
+    in_step: Command,
 ) -> None:
     """The control: the same consumer, which reads no list."""
-    spools = {"ACTIVITY_SPOOL_DIR": str(tmp_path / "spool")}
     events = some(0, 10)
     unprotected = {"program": ("tests.chaos.unprotected", "erasures"), **FAST}
     async with new_consumer("unprotected", **unprotected) as consumer:
         await consumer.ready()
         await produce(kafka_bootstrap, topic, events)
         await rows_arrive(clickhouse, 10)
-        await activity("erase", "--org", "acme", **IN_STEP, **spools)
+        await in_step("erase", "--org", "acme")
         assert await ids(clickhouse) == []
         await produce(kafka_bootstrap, topic, some(10, 2, timestamp=events[0]["timestamp"]))
         await rows_arrive(clickhouse, 2)

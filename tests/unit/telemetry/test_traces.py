@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -17,14 +16,6 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 OTHER = "5bf92f3577b34da6a3ce929d0e0e4736"
 ID = "0197a1b2-0000-7000-8000-00000000abcd"
 HEADER = f"00-{TRACE}-{SPAN}-01".encode()
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    traces.start(TraceSettings(enabled=True), "tests", exporter)
-    yield exporter
-    traces.stop()
 
 
 @pytest.mark.parametrize(
