@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.support.browser import PATIENCE_MS, Watched, watch
@@ -30,6 +31,25 @@ class ActivityPage:
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )
         return cls(await context.new_page(), base)
+
+    async def drag_over_the_plot(self, start: float, end: float) -> None:
+        """Of its width, 0 to 1."""
+        box = await self.page.locator(".u-over").first.bounding_box()
+        assert box is not None
+        await self.page.mouse.move(box["x"] + box["width"] * start, box["y"] + 20)
+        await self.page.mouse.down()
+        await self.page.mouse.move(box["x"] + box["width"] * end, box["y"] + 20, steps=4)
+        await self.page.mouse.up()
+
+    async def findings(self) -> list[str]:
+        """What is wrong for somebody: by axe-core, and what is wider than the window."""
+        found = [
+            f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+            for one in (await Axe().run(self.page)).response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        wide = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return [*found, *([f"{wide} pixels too wide"] if wide > 0 else [])]
 
     async def close(self) -> None:
         await self.page.context.close()

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,13 +22,13 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """One browser; each test has a context of its own in it."""
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One for a module; each test has a context of its own in it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
+        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        await opened.close()
 
 
 @dataclass  # no slots: Playwright puts something of its own in

@@ -101,7 +101,7 @@ export class Api {
 }
 
 /** Integers that JavaScript would round are kept as they were sent. */
-function parse<T>(text: string): T {
+export function parse<T>(text: string): T {
   const raw = (JSON as { rawJSON?: (text: string) => unknown }).rawJSON;
   return JSON.parse(text, ((_: string, value: unknown, context?: { source?: string }) => {
     const isRounded = typeof value === 'number' && !Number.isSafeInteger(value);

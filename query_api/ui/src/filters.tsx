@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Activity } from './api.ts';
 import type { Loader } from './loader.ts';
-import { ACTIONS, FILTERS, THINGS, type Change, type Name, type State } from './state.ts';
+import { ACTIONS, FILTERS, hasThing, THINGS, without, type Change, type Name, type State } from './state.ts';
 import { visible } from './text.ts';
 
 interface Props {
@@ -11,10 +11,9 @@ interface Props {
 }
 
 const WORDS: Partial<Record<Name, string>> = { app_id: 'App', endpoint_id: 'Endpoint', augmentation_id: 'Augmentation', resource_id: 'Resource' };
-const cleared = (names: readonly Name[]): Partial<State> => Object.fromEntries(names.map((name) => [name, '']));
 
 export function Filters({ state, change, loader }: Props) {
-  const thing = !state.me && state.workspace_id !== '' && THINGS.some((name) => state[name]);
+  const thing = hasThing(state);
   const searches = state.workspace_id !== '' && !state.me && !thing;
   const byUser = searches || (!state.me && !thing);
   const why = state.me || thing ? 'The API has no filters for this selection.' : 'Enter a workspace: the API filters within one.';
@@ -26,7 +25,7 @@ export function Filters({ state, change, loader }: Props) {
       <Text {...text} name="workspace_id" label="Workspace" first clears={THINGS} />
       <label>
         Whose
-        <select value={state.me} onChange={(event) => change({ ...cleared([...FILTERS, ...THINGS]), me: event.currentTarget.value })}>
+        <select name="me" value={state.me} onChange={(event) => change({ me: event.currentTarget.value })}>
           <option value="">Everyone</option>
           <option value="1">Me</option>
         </select>
@@ -49,7 +48,7 @@ export function Filters({ state, change, loader }: Props) {
           </button>
         ))}
       {isSet && (
-        <button type="button" class="clear" onClick={() => change(cleared([...FILTERS, ...THINGS, 'me']))}>
+        <button type="button" class="clear" onClick={() => change(without([...FILTERS, ...THINGS, 'me']))}>
           Clear
         </button>
       )}
@@ -99,7 +98,7 @@ function Bare({ state, change, loader, name, label, off = false, first = false, 
         spellcheck={false}
         autocomplete="off"
         onInput={(event) => set(event.currentTarget.value)}
-        onChange={(event) => change({ ...cleared(clears), [name]: event.currentTarget.value.trim() })}
+        onChange={(event) => change({ ...without(clears), [name]: event.currentTarget.value.trim() })}
       />
       {seen.length > 0 && (
         <datalist id={`seen-${name}`}>

@@ -2,7 +2,7 @@
 import { Problem, type Activity, type Api, type Page } from './api.ts';
 import { CannotAskError, plan, type Params, type Plan } from './plan.ts';
 import { iso, windowOf, type State, type Window } from './state.ts';
-import { tail } from './tail.ts';
+import { tail, type Asked } from './tail.ts';
 import { wait } from './wait.ts';
 
 const PAGE = '200';
@@ -100,7 +100,7 @@ export class Loader {
         {
           ...{ api: this.api, list, stream, listParams: this.params, streamParams: streamFilters },
           isKnown: (id) => this.known.has(id),
-          took: (items, total) => this.add(items, total),
+          took: (items, asked) => this.add(items, asked),
           failed: (problem) => {
             if (!problem && !this.tailFailure) return;
             this.tailFailure = problem && failureOf(problem);
@@ -120,12 +120,19 @@ export class Loader {
     this.stop.abort();
   }
 
-  private add(items: Activity[], total: number | null): void {
+  private add(items: Activity[], asked: Asked | null): void {
+    if (asked?.next) {
+      // More came than the tail takes at once: the older ones are read from there.
+      this.rows = [];
+      this.known = new Set();
+      this.next = asked.next;
+    }
     const room = Math.max(0, MOST_ROWS - this.rows.length);
     const added = items.filter((row) => !this.known.has(row.id)).slice(0, room);
-    const before = this.total;
-    this.total = total ?? (this.total ?? 0) + added.length;
-    if (!added.length && before === this.total) return;
+    const before = [this.total, this.through];
+    this.total = asked?.total ?? (this.total ?? 0) + added.length;
+    this.through = asked?.through ?? this.through;
+    if (!added.length && before[0] === this.total && before[1] === this.through) return;
     for (const row of added) {
       this.known.add(row.id);
       this.fresh.add(row.id);

@@ -2,7 +2,7 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Board } from './board.tsx';
 import { SignIn } from './signin.tsx';
-import { format, parse, type Change } from './state.ts';
+import { format, parse, possible, type Change } from './state.ts';
 import { currentToken, keepToken } from './token.ts';
 import './style.css';
 
@@ -19,7 +19,7 @@ function App() {
 
   const change: Change = (changed) => {
     setState((before) => {
-      const after = { ...before, ...changed };
+      const after = possible({ ...before, ...changed });
       const same = Object.keys(changed).every((name) => name === 'event');
       // Each view is a step back in the browser's history; which row is open is none.
       if (format(after) !== format(before)) history[same ? 'replaceState' : 'pushState'](null, '', format(after));

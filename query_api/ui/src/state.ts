@@ -47,7 +47,17 @@ export function parse(fragment: string): State {
   const given = new URLSearchParams(fragment.replace(/^#/, ''));
   const state = { ...DEFAULTS };
   for (const name of NAMES) state[name] = given.get(name) ?? DEFAULTS[name];
-  return state;
+  return possible(state);
+}
+
+export const hasThing = (state: State): boolean => THINGS.some((name) => state[name]);
+export const without = (names: readonly Name[]): Partial<State> => Object.fromEntries(names.map((name) => [name, '']));
+
+/** Without what the API cannot be asked together with the rest: nothing is shown as a filter that is none. */
+export function possible(state: State): State {
+  if (state.me) return { ...state, ...without([...FILTERS, ...THINGS]) };
+  if (!state.workspace_id) return { ...state, ...without([...FILTERS, ...THINGS]), user_id: state.user_id };
+  return hasThing(state) ? { ...state, ...without(FILTERS) } : state;
 }
 
 export function format(state: State): string {
@@ -75,4 +85,3 @@ export function windowOf(state: State, now: number): Window {
 }
 
 export const iso = (seconds: number): string => new Date(seconds * 1000).toISOString();
-export const isFiltered = (state: State): boolean => FILTERS.some((name) => state[name]);

@@ -1,10 +1,17 @@
 // The live tail: the API's stream of server-sent events where there is one, else the list's first page
 // every two seconds. Both give the same items; which one it is makes no difference to a reader.
 import { createParser } from 'eventsource-parser';
-import { Problem, problemOf, type Activity, type Api, type Page } from './api.ts';
+import { parse, Problem, problemOf, type Activity, type Api, type Page } from './api.ts';
 import type { Params } from './plan.ts';
 import { untilSeen, wait } from './wait.ts';
 
+export interface Asked {
+  total: number;
+  through: string | null;
+  /** Where the list goes on behind these, if more came than were taken: then they are not next to what was
+   * known before. */
+  next: string | null;
+}
 export interface TailOptions {
   api: Api;
   list: string;
@@ -15,8 +22,8 @@ export interface TailOptions {
   streamParams: Params;
   /** Whether an event of this id is known: then so are all before it. */
   isKnown: (id: string) => boolean;
-  /** Newest first; `total` of the list, where it was asked. */
-  took: (items: Activity[], total: number | null) => void;
+  /** Newest first; `asked`: what the list said, where it was asked. */
+  took: (items: Activity[], asked: Asked | null) => void;
   /** null: all is well again. */
   failed: (problem: Problem | null) => void;
 }
@@ -56,18 +63,19 @@ export async function tail(options: TailOptions, signal: AbortSignal): Promise<v
 /** The newest that are not known yet, also where they are more than a page. */
 async function poll({ api, list, listParams, isKnown, took }: TailOptions, signal: AbortSignal): Promise<void> {
   await untilSeen(signal);
-  let total: number | null = null;
+  let asked: Asked | null = null;
   const found: Activity[] = [];
   const params: Params = { ...listParams, limit: PAGE };
   for (let page = 0; page < MOST_PAGES; page++) {
-    const { body } = await api.get<Page>(list, params, signal);
-    total ??= body.total;
+    const { body, through } = await api.get<Page>(list, params, signal);
+    asked ??= { total: body.total, through, next: null };
     const fresh = body.activities.filter((one) => !isKnown(one.id));
     found.push(...fresh);
-    if (fresh.length < body.activities.length || !body.next_cursor) break;
-    params.cursor = body.next_cursor;
+    asked.next = fresh.length < body.activities.length ? null : body.next_cursor;
+    if (!asked.next) break;
+    params.cursor = asked.next;
   }
-  took(found, total);
+  took(found, asked);
 }
 
 /** False: there is no stream here. Returns true when the server ended it: it can be gone on with. */
@@ -90,7 +98,7 @@ async function follow(options: TailOptions, at: { lastEventId: string }, signal:
   const parser = createParser({
     onEvent: ({ id, event, data }) => {
       if (id) at.lastEventId = id;
-      if (event === 'activity') batch.unshift(JSON.parse(data) as Activity);
+      if (event === 'activity') batch.unshift(parse<Activity>(data));
     },
   });
   // What came between the list and the stream's beginning.

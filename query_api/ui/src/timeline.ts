@@ -1,5 +1,6 @@
-// How much happened when: counted by the API itself, never guessed from the rows that are loaded.
-import type { Api, Page, Summary } from './api.ts';
+// How much happened when: counted by the API itself, or of the rows where all of them are loaded; never guessed
+// from some of them.
+import type { Activity, Api, Page, Summary } from './api.ts';
 import type { Params, Plan } from './plan.ts';
 import { ACTIONS, iso, type State, type Window } from './state.ts';
 
@@ -17,14 +18,19 @@ const MOST_STEPS = 32;
 const AT_ONCE = 4;
 const HOUR = 3600;
 
+type Bounded = Window & { from: number };
+
+/** `all`: the rows, if none is missing. */
 export async function timeline(
   api: Api,
   plan: Plan,
   state: State,
-  window: Window & { from: number },
+  window: Bounded,
+  all: Activity[] | null,
   signal: AbortSignal,
 ): Promise<Timeline> {
   const split: Split = state.split === 'action' ? 'action' : 'outcome';
+  if (all) return byRows(all, window, split);
   const hours = (window.back ?? 0) / HOUR;
   if (plan.summary && hours >= 6 && hours <= 168 && (hours >= 24 || !plan.searches))
     return bySummaries(api, plan.summary, window.to, hours, split, signal);
@@ -61,19 +67,38 @@ async function bySummaries(
   };
 }
 
+function byRows(rows: Activity[], window: Bounded, split: Split): Timeline {
+  const { starts, step } = steps(window);
+  const names = split === 'action' ? [...ACTIONS] : ['success', 'error'];
+  const series = names.map((name) => ({ name, counts: starts.map(() => 0) }));
+  for (const row of rows) {
+    const counts = series[names.indexOf(split === 'action' ? row.action : row.success ? 'success' : 'error')]?.counts;
+    const at = Math.floor((Date.parse(row.timestamp) / 1000 - (starts[0] ?? 0)) / step);
+    // What came since the window was set belongs to its end.
+    const n = Math.max(0, Math.min(starts.length - 1, at));
+    if (counts) counts[n] = (counts[n] ?? 0) + 1;
+  }
+  return { starts, step, series, how: 'Of all rows' };
+}
+
+/** Some thirty, of a length that people count in. */
+function steps(window: Bounded): { starts: number[]; step: number } {
+  const length = Math.max(1, window.to - window.from);
+  const step = STEPS.find((one) => length / one <= MOST_STEPS - 1) ?? Math.ceil(length / MOST_STEPS / 86_400) * 86_400;
+  const starts: number[] = [];
+  for (let at = Math.floor(window.from / step) * step; at < window.to; at += step) starts.push(at);
+  return { starts, step };
+}
+
 /** The list's own total of each step. */
 async function byTotals(
   api: Api,
   plan: Plan,
-  window: Window & { from: number },
+  window: Bounded,
   split: Split,
   signal: AbortSignal,
 ): Promise<Timeline> {
-  const length = Math.max(1, window.to - window.from);
-  const step = STEPS.find((one) => length / one <= MOST_STEPS - 1) ?? Math.ceil(length / MOST_STEPS / 86_400) * 86_400;
-  const first = Math.floor(window.from / step) * step;
-  const starts: number[] = [];
-  for (let at = first; at < window.to; at += step) starts.push(at);
+  const { starts, step } = steps(window);
   const { names, filtersOf, how } = kinds(plan, split);
   const asked = names.flatMap((name) => starts.map((at) => ({ name, at })));
   const totals = await pool(asked, async ({ name, at }) => {

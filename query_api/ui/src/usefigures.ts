@@ -33,7 +33,7 @@ export function useFigures(api: Api, loader: Loader, state: State, live: boolean
     if (!loader.loaded || loader.busy === 'first') return;
     const stop = new AbortController();
     set((before) => ({ ...before, busy: true, problem: '' }));
-    ask(api, loader, state, stop.signal, (part) => {
+    ask(api, loader, state, live, stop.signal, (part) => {
       if (!stop.signal.aborted) set((before) => ({ ...before, ...part }));
     }).then(
       () => stop.signal.aborted || set((before) => ({ ...before, busy: false })),
@@ -42,14 +42,17 @@ export function useFigures(api: Api, loader: Loader, state: State, live: boolean
       },
     );
     return () => stop.abort();
-  }, [api, loader, loader.loaded, state.split, tick]);
+  }, [api, loader, loader.loaded, loader.next === null, question, state.split, tick]);
   return figures;
 }
 
-async function ask(api: Api, loader: Loader, state: State, signal: AbortSignal, tell: (part: Partial<Figures>) => void): Promise<void> {
+type Tell = (part: Partial<Figures>) => void;
+
+async function ask(api: Api, loader: Loader, state: State, live: boolean, signal: AbortSignal, tell: Tell): Promise<void> {
   const { plan, window } = loader;
   if (!plan || !loader.total) return tell({ summary: null, errors: 0, timeline: null });
-  const now = window.back ? Date.now() / 1000 : window.to;
+  // As the rows, which go on only when they are live.
+  const now = live ? Date.now() / 1000 : window.to;
   const hours = (window.back ?? 0) / HOUR;
   if (plan.summary && Number.isInteger(hours) && hours >= 1 && hours <= 168) {
     const summary = (await api.get<Summary>(plan.summary, { hours: String(hours) }, signal)).body;
@@ -62,5 +65,8 @@ async function ask(api: Api, loader: Loader, state: State, signal: AbortSignal, 
   // Of all time: over the time of what is loaded.
   const oldest = Date.parse(loader.rows.at(-1)?.timestamp ?? '') / 1000;
   const from = window.from === null ? oldest : window.back ? now - window.back : window.from;
-  if (from < now) tell({ timeline: await timeline(api, plan, state, { ...window, from, to: now }, signal) });
+  if (!(from < now)) return;
+  const all = loader.rows.length >= loader.total ? loader.rows : null;
+  const made = await timeline(api, plan, state, { ...window, from, to: now }, all, signal);
+  tell({ timeline: window.from === null ? { ...made, how: `${made.how}, since the oldest loaded row` } : made });
 }

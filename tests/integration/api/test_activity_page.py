@@ -6,18 +6,17 @@ Needs Chromium (Debian's package `chromium`); without one it is skipped and says
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from playwright.async_api import Browser, Route, expect
 
 from tests.integration.api.test_query_serve import Api, serving
 from tests.support.activity_page import ActivityPage, token_of
 from tests.support.activity_rows import MANY, SCRIPT, evil, many
-from tests.support.browser import chromium, needs_chromium, photograph
+from tests.support.browser import needs_chromium, photograph
 from tests.support.clickhouse import connect, new_database
 from tests.support.query import bearer, insert, row
 
@@ -47,12 +46,6 @@ async def served(
         yield started
 
 
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
 @pytest.fixture
 async def tab(served: Api, browser: Browser) -> AsyncIterator[ActivityPage]:
     """Whatever a test does in it: no error on the console, no word to another host."""
@@ -75,6 +68,9 @@ async def test_sign_in_filter_and_page_to_the_end(tab: ActivityPage, served: Api
     await expect(tab.tile("p95")).to_contain_text("of 200 loaded rows")
     await expect(tab.page.locator(".legend")).to_contain_text(f"error {sums['failed_requests']}")
     assert await tab.field("status").is_disabled()  # the API filters within a workspace
+    await tab.button("30d").click()
+    await expect(tab.page.locator(".legend")).to_contain_text(f"all {MANY}")
+    await tab.button("24h").click()
 
     await tab.set("workspace_id", "w")
     await tab.counts("200 of 225")
@@ -85,6 +81,9 @@ async def test_sign_in_filter_and_page_to_the_end(tab: ActivityPage, served: Api
     await tab.counts("58 of 58")
     await tab.button("Clear").click()
     await tab.counts("200 of 225")
+    await tab.field("me").select_option("1")
+    await tab.counts("32 of 32")
+    await tab.field("me").select_option("")
 
     await tab.set("workspace_id", "")
     await tab.counts(f"200 of {MANY}")
@@ -139,6 +138,14 @@ async def test_a_live_event_appears(tab: ActivityPage, table: AsyncClient) -> No
         await insert(table, [row("live", datetime.now(UTC), user_id=f"new-{n}")])
         await expect(tab.rows.first).to_contain_text(f"new-{n}")
         await tab.counts(f"{n + 1} of {n + 1}")
+    # More than is taken at once leaves no hole: the rest is read from there.
+    started = datetime.now(UTC)
+    await insert(table, [row("live", started + timedelta(milliseconds=n)) for n in range(1100)])
+    await expect(tab.page.locator(".count")).to_contain_text("of 1,102 events")
+    await tab.page.keyboard.press("l")
+    await tab.button("Load all").click()
+    await expect(tab.page.get_by_text("The end: all 1,102 are here.")).to_be_visible()
+    await tab.counts("1,102 of 1,102")
     # An API without a stream is asked for it once, and then polled.
     assert len(tab.seen.refused) <= 1
     assert all("/activity/stream" in one for one in tab.seen.refused)
@@ -186,6 +193,17 @@ async def test_what_was_stored_is_inert(tab: ActivityPage) -> None:
     assert await tab.page.locator("[href^='javascript:']").count() == 0
 
 
+async def test_a_time_is_chosen_on_the_plot(tab: ActivityPage) -> None:
+    await tab.sign_in("o", "w")
+    await expect(tab.page.locator(".legend")).to_contain_text("error 75")
+    await tab.drag_over_the_plot(0.8, 0.9)
+    await expect(tab.button("Custom")).to_have_attribute("aria-pressed", "true")
+    assert re.search("start_time=.*end_time=", tab.page.url)
+    # The whole hours between are two or three: 30 events of `w` in each.
+    await expect(tab.page.locator(".count")).to_contain_text(re.compile(r"(\d\d) of \1 events"))
+    await expect(tab.page.locator(".how").first).to_contain_text("Of all rows.")
+
+
 async def test_keys(tab: ActivityPage) -> None:
     await tab.sign_in("o", "w")
     await tab.counts("200 of 225")
@@ -216,16 +234,11 @@ async def test_axe_finds_nothing_serious(
     served: Api, browser: Browser, width: int, dark: bool
 ) -> None:
     tab = await ActivityPage.open(browser, str(served.client.base_url), width=width, dark=dark)
-    axe, found = Axe(), list[str]()
-    where = f"{'dark' if dark else 'light'}-{width}"
+    found = list[str]()
 
     async def look(name: str) -> None:
-        await photograph(tab.page, f"page-{where}-{name}")
-        for one in (await axe.run(tab.page)).response["violations"]:
-            if one["impact"] in ("serious", "critical"):
-                found.append(f"{name}: {one['id']}: {one['nodes'][0]['html'][:200]}")
-        wide = await tab.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, name
+        await photograph(tab.page, f"page-{width}-{name}")
+        found.extend(f"{name}: {one}" for one in await tab.findings())
 
     await tab.page.goto(tab.base + "/")
     await look("signin")

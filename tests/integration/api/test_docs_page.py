@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from tests.integration.api.test_query_serve import Api, serving
-from tests.support.browser import chromium, needs_chromium, photograph, watch
+from tests.support.browser import needs_chromium, photograph, watch
 from tests.support.query import bearer, insert, row
 
 pytestmark = needs_chromium
@@ -27,9 +27,10 @@ async def served(clickhouse_url: str, database: str, tmp_path: Path) -> AsyncIte
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with chromium() as browser:
-        yield await browser.new_page(viewport={"width": 1200, "height": 1000})
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    opened = await browser.new_page(viewport={"width": 1200, "height": 1000})
+    yield opened
+    await opened.context.close()
 
 
 async def test_a_token_a_request_and_the_second_page(
