@@ -34,8 +34,10 @@ const MOST_PAGES = 20;
 /** A stream that is silent for so long, without a heartbeat, is dead. */
 const SILENT_MS = 60_000;
 const AGAIN_MS = 1000;
-/** No stream for this reader, or with these filters. */
-const NOT_FOR_THIS = [403, 406, 422];
+/** With a stream the list is asked now and then, too: for its total, and for what comes by another way. */
+const CHECK_MS = 10_000;
+/** No stream for this reader, with these filters, or for so many: the list may still be read. */
+const NOT_FOR_THIS = [403, 406, 422, 429, 503];
 /** An API that has none at all: it is not asked again. */
 const HAS_NONE = [404, 405, 410, 501];
 const without = new Set<string>();
@@ -78,6 +80,13 @@ async function poll({ api, list, listParams, isKnown, took }: TailOptions, signa
   took(found, asked);
 }
 
+async function check(options: TailOptions, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await wait(CHECK_MS, signal).catch(() => undefined);
+    if (!signal.aborted) await poll(options, signal).catch(() => undefined); // the stream tells what is wrong
+  }
+}
+
 /** False: there is no stream here. Returns true when the server ended it: it can be gone on with. */
 async function follow(options: TailOptions, at: { lastEventId: string }, signal: AbortSignal): Promise<boolean> {
   const cut = new AbortController();
@@ -93,6 +102,11 @@ async function follow(options: TailOptions, at: { lastEventId: string }, signal:
     cut.abort();
     return false;
   }
+  if (status === 400 && at.lastEventId) {
+    at.lastEventId = ''; // it is too old to go on from: the list has what came since
+    cut.abort();
+    return true;
+  }
   if (!response.ok) throw await problemOf(response);
   let batch: Activity[] = [];
   const parser = createParser({
@@ -104,6 +118,7 @@ async function follow(options: TailOptions, at: { lastEventId: string }, signal:
   // What came between the list and the stream's beginning.
   if (!at.lastEventId) await poll(options, signal);
   options.failed(null);
+  void check(options, both);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   try {
     for (;;) {
