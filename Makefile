@@ -198,6 +198,7 @@ schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, Asyn
 	$(BIN)/python -m activity_deploy.schema_snapshot > .venv/tables.json && mv .venv/tables.json schemas/activity_schemas/tables.json
 	$(BIN)/python -m activity_deploy.settings > docs/settings.md
 	$(BIN)/python -m activity_deploy.metrics > docs/metrics.md
+	$(BIN)/python -m activity_deploy.catalog.page > .venv/data.md && mv .venv/data.md docs/data.md
 	cp deploy/prometheus/activity.rules.yaml deploy/helm/activity/rules/
 
 clean: ## remove the local pipeline's state (not the packages and jars)
