@@ -60,7 +60,7 @@ async def test_one_that_differs_gets_a_statement_that_mends_it(
 
 
 def test_a_column_that_nobody_has_described_is_an_error() -> None:
-    with pytest.raises(KeyError, match="progress.colour"):
+    with pytest.raises(KeyError, match=r"progress\.colour"):
         statements({"progress": Commented("", [Column("colour", "String", "")])})
 
 

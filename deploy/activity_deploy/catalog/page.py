@@ -15,7 +15,7 @@ from activity_schemas import catalog
 _HEAD = """\
 # Data
 
-Every table, view and column, as a fresh database has them. The same words are ClickHouse's comments:
+Every table, view and column of a fresh database. The same words are ClickHouse's comments:
 `SELECT name, type, comment FROM system.columns WHERE table = 'events'`. "Since" is a migration
 (`SELECT max(version) FROM schema_migrations`). This page is made by `make schemas` of
 [columns.toml](../schemas/activity_schemas/columns.toml), the event's own descriptions
