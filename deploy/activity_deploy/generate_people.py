@@ -23,7 +23,7 @@ PRICES = {
 
 # Eight numbers in a row are one user's: one session of the first few, another of the others. A user
 # has a first day, and comes back the less the longer it is ago. Of 40 orgs the first has a quarter.
-# One number in 5,000 is the event before it once more (a duplicate, so its own is missing: a gap).
+# One number in 1,000 is the event before it once more (a duplicate, so its own is missing: a gap).
 # One event in 100 comes up to three days late.
 _SQL = f"""\
 INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, app_id, endpoint_id, trace_id,
@@ -33,7 +33,7 @@ INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, app_id, endpoi
     _topic, _partition, _offset, _base_offset, _lease, _ingested_at)
 WITH
     number + {{base:UInt64}} AS place,
-    place - (place % 5000 = 4999) AS serial,
+    place - (place % 1000 = 999) AS serial,
     intDiv(serial, 8) AS group_, serial % 8 AS position,
     arrayMap(salt -> cityHash64({{seed:UInt64}}, group_, salt, 'group'), range(8)) AS g,
     arrayMap(x -> x / 18446744073709551616., g) AS gu,
