@@ -52,9 +52,9 @@ WITH
     taste % {DAYS} AS first_day,
     first_day + toUInt64(pow(gu[if(is_first, 4, 5)], 4) * ({DAYS} - first_day)) AS any_day,
     {{since:UInt64}} + any_day * 86400000000 AS midnight,
-    -- Of a weekend three fifths are on the Friday before.
+    -- Of a weekend three fifths are on the working days before it.
     toDayOfWeek(fromUnixTimestamp64Micro(toInt64(midnight), 'UTC')) AS weekday,
-    midnight - if(weekday > 5 AND any_day > 2 AND g[6] % 5 < 3, (weekday - 5) * 86400000000, 0) AS day,
+    midnight - if(weekday > 5 AND any_day > 6 AND g[6] % 5 < 3, (weekday - 5 + g[8] % 5) * 86400000000, 0) AS day,
     toUInt64(82800e6 * (gu[if(is_first, 7, 8)] + gu[6] + gu[7]) / 3) AS begin,
     least(day + begin + step * (15000000 + g[7] % 160000000) + noise[1] % 14000000,
         {{until:UInt64}} - 1 - noise[1] % 3600000000) AS us,

@@ -1,4 +1,4 @@
-"""docs/questions.md, as it stands there: each question is asked, and answers what the page shows."""
+"""docs/questions.md, as it stands there: each question answers what the page shows."""
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -22,4 +22,6 @@ async def test_each_answers_what_the_page_shows(clickhouse: AsyncClient) -> None
 
 @pytest.mark.parametrize("internal", ["_ingested_at", "FROM events", "_offset"])
 def test_they_are_asked_of_the_views(internal: str) -> None:
-    assert [one.title for one in QUESTIONS if internal in one.sql.split() or internal in one.sql] == []
+    assert [
+        one.title for one in QUESTIONS if internal in one.sql.split() or internal in one.sql
+    ] == []

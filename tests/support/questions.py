@@ -86,7 +86,7 @@ async def _time(database: str) -> None:
                 begin = time.perf_counter()
                 await client.raw_query(one.sql, fmt="Null")
                 times.append(time.perf_counter() - begin)
-            print(f"{min(times):7.2f} s  {one.title}")
+            print(f"{min(times):7.2f} s  {one.title}")  # noqa: T201
 
 
 if __name__ == "__main__":
