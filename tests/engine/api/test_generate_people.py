@@ -80,5 +80,6 @@ async def test_another_call_adds_other_events(
         )
         assert done.exit_code == 0, done.output
     sql = "SELECT count(), uniqExact(id), uniqExact(_offset) FROM events"
-    assert await one(clickhouse, sql) == (1800, 1800, 1800)
-    assert await one(clickhouse, "SELECT count() FROM event_gaps") == (0,)
+    # Number 999 is the one before it once more.
+    assert await one(clickhouse, sql) == (1800, 1799, 1800)
+    assert await one(clickhouse, "SELECT sum(missing) FROM event_gaps") == (1,)
