@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -216,7 +216,11 @@ schemas: setup ## write the generated documents anew: JSON Schema, OpenAPI, Asyn
 	$(BIN)/python -m activity_deploy.schema_snapshot > .venv/tables.json && mv .venv/tables.json schemas/activity_schemas/tables.json
 	$(BIN)/python -m activity_deploy.settings > docs/settings.md
 	$(BIN)/python -m activity_deploy.metrics > docs/metrics.md
+	$(BIN)/python -m activity_deploy.catalog.page > .venv/data.md && mv .venv/data.md docs/data.md
 	cp deploy/prometheus/activity.rules.yaml deploy/helm/activity/rules/
+
+questions: setup ## write the answers of docs/questions.md anew
+	$(BIN)/python -m tests.support.questions
 
 clean: ## remove the local pipeline's state (not the packages and jars)
 	rm -rf .state

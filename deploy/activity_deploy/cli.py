@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError as UnreadableError
 
 from activity_api.auth.tokens import READ
+from activity_deploy.analyst.report import report
+from activity_deploy.analyst.sql import sql
 from activity_deploy.dlq import commands as dlq
 from activity_deploy.doctor.commands import doctor
 from activity_deploy.errors import UserError
@@ -164,6 +166,8 @@ def print_clickhouse_password() -> None:
 
 
 app.command()(generate)
+app.command()(sql)
+app.command()(report)
 app.command()(doctor)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topic.app, name="topic")

@@ -1,9 +1,11 @@
-"""`activity generate`: events of a whole platform, made in the engine, to try and measure on."""
+"""`activity generate`: events made in the engine. People's, to ask questions of; or a whole
+platform's load, to measure with."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import clickhouse_connect
@@ -13,6 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_api.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
+from activity_deploy.generate_people import People
 from activity_deploy.migration_files import MigrationError
 from activity_deploy.migration_run import migrate
 
@@ -98,12 +101,21 @@ FROM numbers({{first:UInt64}}, {{count:UInt64}})
 SETTINGS min_insert_block_size_rows = {_CHUNK}, min_insert_block_size_bytes = 0,
     max_insert_threads = 1"""  # noqa: S608 - constants and placeholders
 
+
+class Shape(StrEnum):
+    """people: sessions, cohorts, models of 40 orgs. load: 2,000 orgs of very different sizes."""
+
+    PEOPLE = "people"
+    LOAD = "load"
+
+
 Rows = Annotated[int, typer.Option(min=1, help="How many events.")]
 Database = Annotated[str | None, typer.Option(help="By default ACTIVITY_CLICKHOUSE_DATABASE.")]
 Beside = Annotated[
     bool, typer.Option("--beside-others", help="Also into a table that holds real events.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Another seed, other events.")]
+Shaped = Annotated[Shape, typer.Option(help="To ask questions of, or to measure with.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,13 @@ def org(uniform: float) -> str:
     return f"org-{rank:04}"
 
 
-def generate(rows: Rows, database: Database = None, seed: Seed = 1, beside: Beside = False) -> None:
+def generate(
+    rows: Rows,
+    database: Database = None,
+    seed: Seed = 1,
+    beside: Beside = False,
+    shape: Shaped = Shape.PEOPLE,
+) -> None:
     """Fill the table with realistic events, straight in the engine: 10 million take minutes.
 
     A further call adds further events. A table that holds anybody else's is left alone.
@@ -146,14 +164,14 @@ def generate(rows: Rows, database: Database = None, seed: Seed = 1, beside: Besi
     settings = ClickHouseSettings()
     until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     try:
-        platform = Platform(rows, until, seed)
+        platform = (People if shape is Shape.PEOPLE else Platform)(rows, until, seed)
         asyncio.run(_run(settings, database or settings.database, platform, beside=beside))
     except (ClickHouseError, MigrationError) as error:
         raise UserError(f"no events generated: {first_line(error)}") from None
 
 
 async def _run(
-    settings: ClickHouseSettings, database: str, platform: Platform, *, beside: bool
+    settings: ClickHouseSettings, database: str, platform: Platform | People, *, beside: bool
 ) -> None:
     async with await _connect(settings, "default") as client:
         await migrate(client, database)
@@ -171,17 +189,14 @@ async def _run(
 
 async def _events_of_others(client: AsyncClient) -> int:
     """How many events are not generated ones."""
-    result = await client.query(
-        "SELECT count() FROM events WHERE producer_id != {p:String}", {"p": PRODUCER}
-    )
+    result = await client.query("SELECT count() FROM events WHERE _topic != 'generated'")
     return int(result.result_rows[0][0])
 
 
 async def _next_number(client: AsyncClient) -> int:
     """The number after the last generated event's."""
     result = await client.query(
-        "SELECT if(count() = 0, 0, max(seq) + 1) FROM events WHERE producer_id = {p:String}",
-        {"p": PRODUCER},
+        "SELECT if(count() = 0, 0, max(_offset) + 1) FROM events WHERE _topic = 'generated'"
     )
     return int(result.result_rows[0][0])
 

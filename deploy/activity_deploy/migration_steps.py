@@ -15,14 +15,15 @@ IS_THERE = (15, 44, 57, 82)
 _TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration_steps
 (
-    version   UInt32,
-    statement UInt16,
-    checksum  String,
-    state     Enum8('begun' = 1, 'done' = 2, 'failed' = 3),
-    at        DateTime64(3, 'UTC') DEFAULT now64(3)
+    version   UInt32 COMMENT 'The migration''s number',
+    statement UInt16 COMMENT 'The statement''s number in it, from 0',
+    checksum  String COMMENT 'SHA-256 of the statement, in hex',
+    state     Enum8('begun' = 1, 'done' = 2, 'failed' = 3) COMMENT 'The latest counts',
+    at        DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When'
 )
 ENGINE = MergeTree
 ORDER BY (version, statement, at)
+COMMENT 'Which statements of a migration were run, so that one that was cut off is gone on with.'
 """
 
 

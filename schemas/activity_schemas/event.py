@@ -63,49 +63,98 @@ class ActivityEvent(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
-    schema_version: Annotated[Literal[1], BeforeValidator(whole)] = 1
+    schema_version: Annotated[Literal[1], BeforeValidator(whole)] = Field(
+        default=1, description="The form of the event; 1", examples=[1]
+    )
     id: Uuid7 = Field(
-        description="UUIDv7, minted once at the source; the same id twice is the same event"
+        description="UUIDv7, minted once at the source; the same id twice is the same event",
+        examples=["01990f5c-7b1a-7c3e-9a52-3f0f5d0c1a77"],
     )
     timestamp: Timestamp = Field(
         description="Start of the request, RFC 3339 with an offset, years 2000 to 2199; of the"
-        " fraction, microseconds are kept"
+        " fraction, microseconds are kept",
+        examples=["2026-03-04T05:06:07.123456Z"],
     )
-    org_id: Id
-    workspace_id: Id | None = None
-    user_id: Id | None = None
-    app_id: Id | None = None
-    endpoint_id: Id | None = None
-    trace_id: Word | None = Field(default=None, description="W3C trace id, 32 hex digits")
-    principal_type: Word | None = Field(default=None, description="user, service, token, ...")
-    principal_id: Id | None = None
-    token_id: Id | None = None
-    token_type: Word | None = None
-    method: Word
-    path: Annotated[str, Field(max_length=4096)] = Field(description="Without the query string")
-    resource_type: Word | None = None
-    resource_id: Id | None = None
-    action: Action
-    status_code: Annotated[int, Field(ge=100, le=599), BeforeValidator(whole)]
-    error_code: Word | None = None
+    org_id: Id = Field(description="The organisation whose event it is", examples=["acme"])
+    workspace_id: Id | None = Field(
+        default=None, description="The workspace in it", examples=["search"]
+    )
+    user_id: Id | None = Field(default=None, description="The person who acted", examples=["ann"])
+    app_id: Id | None = Field(default=None, description="The app that was used", examples=["bot"])
+    endpoint_id: Id | None = Field(
+        default=None, description="The app's endpoint that was used", examples=["answer"]
+    )
+    trace_id: Word | None = Field(
+        default=None,
+        description="W3C trace id, 32 hex digits",
+        examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
+    )
+    principal_type: Word | None = Field(
+        default=None, description="user, service, token, ...", examples=["user"]
+    )
+    principal_id: Id | None = Field(
+        default=None,
+        description="Who was logged in: a person, or a service for itself",
+        examples=["ann"],
+    )
+    token_id: Id | None = Field(
+        default=None, description="The token or key that was shown", examples=["tok-17"]
+    )
+    token_type: Word | None = Field(
+        default=None, description="What kind of token: session, api_key, ...", examples=["session"]
+    )
+    method: Word = Field(description="The HTTP method", examples=["POST"])
+    path: Annotated[str, Field(max_length=4096)] = Field(
+        description="Without the query string", examples=["/v1/workspaces/search/apps/bot"]
+    )
+    resource_type: Word | None = Field(
+        default=None, description="What kind of thing was acted on", examples=["endpoint"]
+    )
+    resource_id: Id | None = Field(
+        default=None, description="The thing that was acted on", examples=["answer"]
+    )
+    action: Action = Field(
+        description="What was done: create, read, update, delete, execute, trigger",
+        examples=["execute"],
+    )
+    status_code: Annotated[int, Field(ge=100, le=599), BeforeValidator(whole)] = Field(
+        description="The HTTP status of the answer", examples=[200]
+    )
+    error_code: Word | None = Field(
+        default=None, description="The service's own word for the error", examples=["RATE_LIMITED"]
+    )
     duration_ms: Annotated[float, Field(ge=0, le=MAX_DURATION_MS)] = Field(
-        description="To the last byte, milliseconds"
+        description="To the last byte, milliseconds", examples=[12.5]
     )
-    execution_id: Id | None = None
-    augmentation_id: Id | None = None
-    stages_completed: Stage | None = None
-    total_stages: Stage | None = None
+    execution_id: Id | None = Field(
+        default=None, description="The run that it began or belongs to", examples=["x-1"]
+    )
+    augmentation_id: Id | None = Field(
+        default=None, description="The augmentation that was run", examples=["tag"]
+    )
+    stages_completed: Stage | None = Field(
+        default=None, description="How many stages of the run were completed", examples=[3]
+    )
+    total_stages: Stage | None = Field(
+        default=None, description="How many stages the run has", examples=[3]
+    )
     token_usage: dict[Word, Count] = Field(
         default_factory=dict,
         max_length=MAX_TOKEN_NAMES,
         description="Name to count; `total` is the sum where present, else all are added up",
+        examples=[{"prompt": 12, "completion": 30}],
     )
     metadata: Annotated[dict[str, JsonValue], AfterValidator(finite)] = Field(
         default_factory=dict,
         description="The service's own facts; they come back byte for byte",
+        examples=[{"model": "gpt-4o", "region": "eu-1"}],
     )
-    producer_id: Id = Field(description="The emitting process; unique per start")
-    seq: Count = Field(description="Rises by one per event of a producer: a gap is a proof of loss")
+    producer_id: Id = Field(
+        description="The emitting process; unique per start", examples=["api-7f9c-1"]
+    )
+    seq: Count = Field(
+        description="Rises by one per event of a producer: a gap is a proof of loss", examples=[42]
+    )
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -50,9 +50,11 @@ async def test_a_new_table_in_the_code_needs_a_grant(
     role: str, sources: list[str], clickhouse: AsyncClient
 ) -> None:
     found = await clickhouse.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase()"
+        "SELECT name, engine = 'View' FROM system.tables WHERE database = currentDatabase()"
     )
-    tables = {str(name) for (name,) in found.result_rows}
+    tables = {str(name) for name, _ in found.result_rows}
+    # Nobody inserts into a view; `activity` and `sessions` are words, too.
+    views = {str(name) for name, is_view in found.result_rows if is_view}
     granted = set(re.findall(r"`activity`\.(\w+)", "\n".join(role_statements(role, DATABASE))))
     texts = [
         node.value
@@ -62,6 +64,7 @@ async def test_a_new_table_in_the_code_needs_a_grant(
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     # In a statement, or as the table of an insert.
-    used = {name for text in texts for name in _NAMED.findall(text)} | set(texts)
+    used = {name for text in texts for name in _NAMED.findall(text)}
+    used |= set(texts) - views
     assert used & tables <= granted
     assert used & tables

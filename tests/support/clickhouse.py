@@ -10,13 +10,14 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.migration_run import migrate
 from activity_deploy.process.process import Process
 from tests.support.backend import use_docker
 from tests.support.images import image
+from tests.support.migrated import Migrated
 from tests.support.wait import wait_until
 
 _READY = "clickhouse: ready on "
+_MIGRATED: dict[str, Migrated] = {}
 
 
 class ClickHouseServer:
@@ -99,7 +100,9 @@ async def new_database(url: str) -> AsyncIterator[str]:
     """A fresh database with all migrations applied, dropped at the end. Yields its name."""
     name = f"test_{uuid.uuid4().hex}"
     async with await connect(url, "default") as client:
-        await migrate(client, name)
+        if url not in _MIGRATED:
+            _MIGRATED[url] = await Migrated.by_all_migrations(client)
+        await _MIGRATED[url].copy(client, name)
         yield name
         await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
 

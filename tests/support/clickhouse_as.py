@@ -6,6 +6,7 @@ users.xml, and enforces it.
 """
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -54,6 +55,32 @@ def write_config(directory: Path, statements: Iterable[str]) -> Path:
     config = directory / "config.xml"
     config.write_text(f"<clickhouse><users_config>{users}</users_config></clickhouse>")
     return config
+
+
+_EACH = """
+import sys, chdb
+connection = chdb.connect(sys.argv[1])
+connection.query("SET readonly = 1")
+for statement in sys.argv[2:]:
+    try:
+        print(str(connection.query(statement, "TSV")).strip())
+    except Exception as error:
+        print(str(error).split("(")[-1].rstrip(") ."))
+"""
+
+
+def as_user_of(config: Path, data: Path, asked: Iterable[str]) -> dict[str, str]:
+    """Each statement's answer of one line, or what the engine calls its error; `readonly = 1`."""
+    statements = list(asked)
+    result = subprocess.run(
+        [sys.executable, "-c", _EACH, f"{data / 'chdb'}?config-file={config}", *statements],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return dict(zip(statements, result.stdout.splitlines(), strict=True))
 
 
 if __name__ == "__main__":

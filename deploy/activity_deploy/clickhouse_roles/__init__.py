@@ -14,7 +14,7 @@ from activity_deploy.migration_files import statements
 
 DIRECTORY = Path(__file__).parent
 #: Each a file of that name, and a role `activity_...`.
-ROLES = ("ingest", "api", "operator", "migrate", "analyst")
+ROLES = ("ingest", "api", "operator", "migrate", "analyst", "platform_analyst")
 
 
 def role_statements(name: str, database: str) -> Iterator[str]:

@@ -14,3 +14,5 @@ GRANT SELECT ON {database}.event_duplicates TO activity_operator;
 GRANT SELECT ON {database}.event_duplicate_metrics TO activity_operator;
 -- Those are views, which read as who asks.
 GRANT SELECT(id, timestamp, org_id, producer_id, seq, _topic, _partition, _offset) ON {database}.events TO activity_operator;
+GRANT SELECT ON {database}.dead_letters_current TO activity_operator;
+GRANT SELECT, INSERT ON {database}.model_prices TO activity_operator;

@@ -27,7 +27,7 @@ Cleaner = Callable[[Any], Any]
 
 GIVEN = frozenset({"schema_version", "id", "timestamp", "producer_id", "seq"})
 _notices = RateLimitedLogger()
-_SAYS_NOTHING = frozenset({"title", "description", "default"})
+_SAYS_NOTHING = frozenset({"title", "description", "default", "examples"})
 _MOST_COUNTS = 1000  # names of `token_usage` that are read
 
 

@@ -109,6 +109,6 @@ def _generate(url: str, database: str, *arguments: str) -> Result:
     environment = {"ACTIVITY_CLICKHOUSE_URL": url}
     return CliRunner().invoke(
         app,
-        ["generate", "--database", database, *arguments],
+        ["generate", "--database", database, "--shape", "load", *arguments],
         env=environment,
     )

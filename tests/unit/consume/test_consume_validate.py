@@ -160,7 +160,7 @@ def _property(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     kept = {
         name: value
         for name, value in schema.items()
-        if name not in ("title", "description", "default", "format", "propertyNames")
+        if name not in ("title", "description", "examples", "default", "format", "propertyNames")
     }
     if "const" in kept:
         kept = {"enum": [kept["const"]]}

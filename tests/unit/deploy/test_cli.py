@@ -28,10 +28,12 @@ EXPECTED = {
     "keys",
     "migrate",
     "openapi",
+    "report",
     "retention",
     "run",
     "serve",
     "settings",
+    "sql",
     "token",
     "topic",
 }

@@ -39,7 +39,15 @@ anything = st.recursive(
 
 def drawn(schema: Json) -> st.SearchStrategy[Any]:
     """Values that a part of the schema allows. A keyword that is not known here is an error."""
-    keywords = set(schema) - {"title", "description", "default", "$schema", "$defs", "type"}
+    keywords = set(schema) - {
+        "title",
+        "description",
+        "examples",
+        "default",
+        "$schema",
+        "$defs",
+        "type",
+    }
     if schema.get("$ref") == "#/$defs/JsonValue" or not schema:
         return anything
     if "$ref" in schema:

@@ -1,0 +1,1 @@
+"""Answers and pictures for people: `activity sql`, `activity report`."""
