@@ -48,6 +48,8 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         api.TokenSettings,
         api.CursorSettings,
         api.ApiKeySettings,
+        api.StreamSettings,
+        api.ExportSettings,
         ReadingSettings,
     ),
     "Logs and traces": (LogSettings, TraceSettings),

@@ -17,12 +17,15 @@ __all__ = [
     "ApiKeySettings",
     "ClickHouseSettings",
     "CursorSettings",
+    "ExportSettings",
     "KafkaSettings",
     "LimitSettings",
     "QuerySettings",
+    "RetentionSettings",
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "StreamSettings",
     "TokenSettings",
 ]
 
@@ -197,6 +200,56 @@ class CursorSettings(FileSettings):
         return value
 
 
+class RetentionSettings(BaseSettings):
+    """How long events are kept: a feed's cursor is good for as long."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_RETENTION_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+    )
+
+    days: int | None = Field(default=None, ge=1, le=36_500)
+    """Days that the events of an org without a time of its own are kept; by default for ever."""
+
+
+class StreamSettings(BaseSettings):
+    """Live tails, `/activity/stream`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_STREAM_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+    )
+
+    connections: int = Field(default=2000, ge=1)
+    """Tails at the same time, per worker; one more is a 503."""
+    connections_per_org: int = Field(default=200, ge=1)
+    """Of these an org may have at most so many; one more is a 429."""
+    heartbeat_s: float = Field(default=15, gt=0)
+    """Seconds without an event after which a comment line is sent."""
+    max_age_s: float = Field(default=900, gt=0)
+    """Seconds after which a tail ends, so that its token is looked at again when it comes back."""
+
+
+class ExportSettings(BaseSettings):
+    """Exports, `/activity/export`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ACTIVITY_EXPORT_",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+    )
+
+    concurrent: int = Field(default=4, ge=1)
+    """Exports at the same time, per worker; one more is a 503."""
+    concurrent_per_org: int = Field(default=1, ge=1)
+    """Of these an org may have at most so many; one more is a 429."""
+
+
 class ApiKeySettings(BaseSettings):
     """Keys that `activity keys` makes."""
 
@@ -227,6 +280,9 @@ class Settings:
     logs: LogSettings = field(default_factory=LogSettings)
     traces: TraceSettings = field(default_factory=TraceSettings)
     http: HttpLimits = field(default_factory=HttpLimits)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -243,6 +299,9 @@ class Settings:
             logs=_read(LogSettings),
             traces=_read(TraceSettings),
             http=_read(HttpLimits),
+            retention=_read(RetentionSettings),
+            stream=_read(StreamSettings),
+            export=_read(ExportSettings),
         )
 
 
