@@ -58,7 +58,7 @@ class HistoryService:
         if after == BEGINNING:
             return FeedCursor()
         if after == NOW:
-            return await self.feed.now(filter_.org_id)
+            return await self.tails.now(filter_.org_id)
         cursor = open_cursor(after, self.cursor_key, filter_)
         now = self.feed.clock()
         await check_age(cursor, self.clickhouse, filter_.org_id, self.retention_days, now)

@@ -58,6 +58,7 @@ class Tails:
         self._key = key
         self._open: Counter[str] = Counter()
         self._flights: SingleFlight[_Chunk] = SingleFlight(settings.heartbeat_s)
+        self._nows: SingleFlight[FeedCursor] = SingleFlight(settings.heartbeat_s)
         self._kept: OrderedDict[Hashable, _Chunk] = OrderedDict()
         self._moved = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
@@ -98,6 +99,11 @@ class Tails:
     def moved(self) -> asyncio.Event:
         """Set when something more is settled; another one from then on."""
         return self._moved
+
+    async def now(self, org_id: str) -> FeedCursor:
+        """Behind all that is settled, asked once for all who come at the same moment: after a
+        restart that is everybody."""
+        return await self._nows.ask(org_id, lambda: self._feed.now(org_id))
 
     async def chunk(self, filter_: HistoryFilter, cursor: FeedCursor) -> _Chunk:
         """What comes next there, asked once for all who stand there. Raises what
