@@ -19,7 +19,7 @@ from activity_api.queries.export import CSV_HEAD, as_lines, last_of, rows_after
 from activity_api.queries.history_filter import HistoryFilter
 
 # Some MB; between two of them other orgs' queries have their turn.
-_ROWS = 10_000
+_ROWS = 20_000
 # An engine that is away for a moment does not end an export of hours.
 _TRIES = 5
 _PAUSE_S = 1.0

@@ -19,7 +19,7 @@ _SETTINGS = SETTINGS.replace("SETTINGS ", "SETTINGS format_csv_null_representati
 _CSV_END = "\\x1e"
 # What a spreadsheet takes for a formula when a cell begins with it (OWASP, CSV injection). A quote
 # in front makes text of it.
-_FORMULA = r"^[=+\\-@\\t\\r]"
+_FORMULA = "('=', '+', '-', '@', '\\t', '\\r')"
 
 AS_OF = "SELECT toUnixTimestamp64Milli(now64(3)) FORMAT TSV"
 
@@ -52,7 +52,7 @@ ORDER BY timestamp, id
 SETTINGS optimize_use_projections = 0, prefer_column_name_to_alias = 1,
     output_format_parquet_row_group_size = 20000, output_format_parquet_parallel_encoding = 0,
     output_format_parquet_string_as_string = 1, output_format_parquet_compression_method = 'zstd',
-    max_execution_time = 0, max_threads = 2, max_block_size = 8192
+    max_threads = 2, max_block_size = 8192
 FORMAT Parquet"""  # noqa: S608 - no value is in the text, only placeholders
     return Query(sql, parameters)
 
@@ -102,7 +102,7 @@ def _is_text(name: str) -> bool:
 def _cell(name: str) -> str:
     if _is_text(name):
         text = f"replaceAll({name}, '{_CSV_END}', '')"
-        return f"if(match({name}, '{_FORMULA}'), concat('\\'', {text}), {text}) AS {name}"
+        return f"if(substring({name}, 1, 1) IN {_FORMULA}, concat('\\'', {text}), {text}) AS {name}"
     if name == "token_usage":
         return "toJSONString(token_usage) AS token_usage"
     if name == "metadata":

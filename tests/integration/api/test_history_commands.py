@@ -160,7 +160,7 @@ def forwarder(
     receiver = httpx.Client(timeout=20)
 
     def run() -> None:
-        Forwarder(
+        made = Forwarder(
             *(client, receiver, ProgressFile(state)),
             to=f"http://127.0.0.1:{port}/hook",
             key=KEY,
@@ -170,7 +170,12 @@ def forwarder(
             longest_pause_s=0.1,
             say=lambda _: None,
             batch=10,
-        ).run("beginning")
+        )
+        try:
+            made.run("beginning")
+        finally:
+            client.close()
+            receiver.close()
 
     return run, metrics
 
