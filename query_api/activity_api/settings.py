@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from activity_api.history_settings import ExportSettings, RetentionSettings, StreamSettings
 from activity_api.token_settings import TokenSettings
 from activity_http.limits import HttpLimits
 from activity_settings.files import FileSettings
@@ -58,6 +59,8 @@ class ServerSettings(BaseSettings):
     """By default `/metrics` is on the API's port, without a token; set, it is on this one alone."""
     access_log: bool = True
     """A line for each request: method, path, status, time; never its query."""
+    ui: bool = True
+    """The page at `/` that shows the activity; without it `/` is a 404."""
 
 
 class ClickHouseSettings(FileSettings):
@@ -198,56 +201,6 @@ class CursorSettings(FileSettings):
         if len(value.get_secret_value().encode()) < _SHORTEST_CURSOR_KEY:
             raise ValueError(f"must have at least {_SHORTEST_CURSOR_KEY} bytes")
         return value
-
-
-class RetentionSettings(BaseSettings):
-    """How long events are kept: a feed's cursor is good for as long."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_RETENTION_",
-        frozen=True,
-        env_ignore_empty=True,
-        use_attribute_docstrings=True,
-    )
-
-    days: int | None = Field(default=None, ge=1, le=36_500)
-    """Days that the events of an org without a time of its own are kept; by default for ever."""
-
-
-class StreamSettings(BaseSettings):
-    """Live tails, `/activity/stream`."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_STREAM_",
-        frozen=True,
-        env_ignore_empty=True,
-        use_attribute_docstrings=True,
-    )
-
-    connections: int = Field(default=2000, ge=1)
-    """Tails at the same time, per worker; one more is a 503."""
-    connections_per_org: int = Field(default=200, ge=1)
-    """Of these an org may have at most so many; one more is a 429."""
-    heartbeat_s: float = Field(default=15, gt=0)
-    """Seconds without an event after which a comment line is sent."""
-    max_age_s: float = Field(default=900, gt=0)
-    """Seconds after which a tail ends, so that its token is looked at again when it comes back."""
-
-
-class ExportSettings(BaseSettings):
-    """Exports, `/activity/export`."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_EXPORT_",
-        frozen=True,
-        env_ignore_empty=True,
-        use_attribute_docstrings=True,
-    )
-
-    concurrent: int = Field(default=4, ge=1)
-    """Exports at the same time, per worker; one more is a 503."""
-    concurrent_per_org: int = Field(default=1, ge=1)
-    """Of these an org may have at most so many; one more is a 429."""
 
 
 class ApiKeySettings(BaseSettings):
