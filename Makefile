@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -146,6 +146,12 @@ bench-issuer: setup ## known keys beside an issuer that hangs, drips, lies or is
 
 bench-reading: setup ## what it costs a read to be recorded, in CPU time
 	@$(BIN)/python -m tests.bench.reading $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-tail: setup ## live tails on one process of the API: TAILS=1000 ORGS=1
+	@$(BIN)/python -m tests.bench.tail $(if $(TAILS),--tails $(TAILS)) $(if $(ORGS),--orgs $(ORGS))
+
+bench-export: setup ## an export against the engine's own INTO OUTFILE; ROWS=1000000
+	@$(BIN)/python -m tests.bench.export $(if $(ROWS),--rows $(ROWS))
 
 rolling: jars ## three consumers replaced one after the other under load; RATE=300 events a second
 	@$(BIN)/python -m tests.bench.rolling $(if $(RATE),--rate $(RATE))

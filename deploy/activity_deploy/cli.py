@@ -21,6 +21,8 @@ from activity_deploy.errors import UserError
 from activity_deploy.forget import commands as forget
 from activity_deploy.forget import hold_commands as hold
 from activity_deploy.generate import generate
+from activity_deploy.history.export import export
+from activity_deploy.history.forward import forward
 from activity_deploy.keys import commands as keys
 from activity_deploy.local.addresses import use_local_stack
 from activity_deploy.local.secrets import clickhouse_password, existing, token
@@ -168,6 +170,8 @@ def print_clickhouse_password() -> None:
 app.command()(generate)
 app.command()(sql)
 app.command()(report)
+app.command()(export)
+app.command()(forward)
 app.command()(doctor)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(topic.app, name="topic")

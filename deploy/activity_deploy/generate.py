@@ -22,6 +22,7 @@ from activity_deploy.migration_run import migrate
 DAYS = 90
 ORGS = 2000
 PRODUCER = "generate"
+_TOPIC, _BUCKETS = "generated", 4
 # Of one statement: a part for each bucket and month it touches, and some hundred MB of memory.
 _CHUNK = 500_000
 _TIMEOUT_SECONDS = 600
@@ -94,7 +95,7 @@ SELECT
     if(runs, map('input', noise[1] % 2000, 'output', noise[2] % 500), map()),
     if(noise[8] % 10 = 0, '{{"region":"eu-1","attempt":1}}', '{{}}'),
     '{PRODUCER}', serial, 1,
-    'generated', kafkaMurmurHash(org) % 4, serial,
+    '{_TOPIC}', kafkaMurmurHash(org) % {_BUCKETS}, serial,
     {{first:UInt64}} + {{base:UInt64}}, now64(3) + 3600,
     fromUnixTimestamp64Milli(toInt64(intDiv(arrived, 1000) + 300), 'UTC')
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
@@ -141,6 +142,8 @@ class Platform:
         for first in range(0, self.rows, _CHUNK):
             count = min(_CHUNK, self.rows - first)
             await client.command(_SQL, parameters={**values, "first": first, "count": count})
+            settled = [[_TOPIC, bucket, self.base + first + count] for bucket in range(_BUCKETS)]
+            await client.insert("settled_offsets", settled, ["topic", "partition", "offset"])
             yield count
 
 

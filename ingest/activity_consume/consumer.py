@@ -29,6 +29,7 @@ from activity_consume.retry import keep_trying
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
 from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_consume.sink.incarnations import Incarnations
+from activity_consume.sink.settled_offsets import SettledOffsets, SettledReporter
 from activity_consume.sink.watermark import WatermarkReporter
 from activity_consume.sources.assignment import Assignment
 from activity_consume.sources.group_consumer import Hooks
@@ -136,11 +137,13 @@ class Service:
         """Start reading the spools; the future ends when it must not go on."""
         directory = SpoolSettings().dir / DIRECTORY
         dead_letters = self._components.dead_letters(None, "", client)
-        spools = Spools(directory, self._opener(client, dead_letters, stack))
+        opener = self._opener(client, dead_letters, stack)
+        spools = Spools(directory, opener)
         self._ready = lambda: self._not_ready or self._stats.trouble
         stack.push_async_callback(spools.close)
         reading = asyncio.create_task(spools.run())
         stack.callback(reading.cancel)
+        _run(stack, SettledReporter(opener.settled, spools.settled, self._stats.health).run())
         log.info("consuming the spools of %s", directory)
         return reading
 
@@ -191,7 +194,9 @@ class Service:
             *(client, opener.sink, assignment.settled, topic.check),
             kafka=kafka_log,
             stats=self._stats,
+            offsets=opener.settled,
         )
+        settled = SettledReporter(opener.settled, assignment.settled, self._stats.health)
         of_topics = TopicSettingsWatch(
             admin,
             (kafka.topic, kafka.dead_letter_topic),
@@ -201,7 +206,7 @@ class Service:
             state=self._stats.state,
         )
         guarding = topic.watch(assignment.stop)
-        for work in (report.run(), assignment.watch(), guarding, of_topics.run()):
+        for work in (report.run(), settled.run(), assignment.watch(), guarding, of_topics.run()):
             _run(stack, work)
         log.info("consuming %s as %s", kafka.topic, kafka.group_id)
         return assignment.stopped
@@ -220,7 +225,9 @@ class Service:
             client, settings.erasures_refresh_s, settings.erasures_max
         )
         _run(stack, erasures.watch())
-        return PartitionOpener(sink, dead_letters, settings, self._stats, memory, erasures)
+        return PartitionOpener(
+            *(sink, dead_letters, settings, self._stats, memory, erasures), SettledOffsets(client)
+        )
 
     async def _reach(self, part: Part, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         def failed(error: Exception) -> None:

@@ -12,11 +12,16 @@ from activity_api.auth.api_keys import Credentials, api_keys
 from activity_api.auth.tokens import verifier
 from activity_api.clickhouse.client import ClickHouseClient
 from activity_api.clickhouse.schema_check import SchemaCheck
+from activity_api.clickhouse.settled import SettledOffsets
 from activity_api.clickhouse.single_flight import SingleFlight
 from activity_api.clickhouse.watermark import Watermark
 from activity_api.endpoints import health
+from activity_api.endpoints.export_service import ExportPlaces
+from activity_api.endpoints.feed import Feed
+from activity_api.endpoints.history_routes import router as history
 from activity_api.endpoints.rate_limit import Limits
 from activity_api.endpoints.routes import router
+from activity_api.endpoints.tails import Tails
 from activity_api.error_handlers import add_handlers
 from activity_api.metrics import NO_ROUTE, ApiMetrics
 from activity_api.observed import ObservedRequests
@@ -25,10 +30,11 @@ from activity_api.openapi import document as openapi
 from activity_api.request_target import Application
 from activity_api.settings import Settings
 from activity_api.ui import page
+from activity_http.server import on_exit
 from activity_telemetry.logs import configure_logging
 from activity_telemetry.traces import traces
 
-_ROUTERS = (router, health.router, docs.router, page.router)
+_ROUTERS = (router, history, health.router, docs.router, page.router)
 
 
 def create_app(
@@ -50,14 +56,21 @@ def create_app(
     limits = Limits(settings.limits, monotonic_clock)
     schema = SchemaCheck(client, settings.clickhouse.database, metrics, monotonic_clock)
     watermark = Watermark(client, settings.kafka.topic, monotonic_clock)
+    settled = SettledOffsets(client, monotonic_clock)
+    cursor_key = settings.cursor.key.get_secret_value().encode()
+    feed = Feed(client, settled, watermark, clock)
+    tails = Tails(feed, settings.stream, metrics, cursor_key, monotonic_clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         client.open()
         credentials.open()
         looking = asyncio.create_task(schema.drift())
-        yield
+        with on_exit(tails.stop):
+            yield
         looking.cancel()
+        await tails.close()
+        await settled.close()
         await credentials.close()
         await limits.close()
         await watermark.close()
@@ -83,7 +96,12 @@ def create_app(
     app.state.limits = limits
     app.state.verifier = credentials
     app.state.operator_org = settings.tokens.operator_org
-    app.state.cursor_key = settings.cursor.key.get_secret_value().encode()
+    app.state.cursor_key = cursor_key
+    app.state.retention_days = settings.retention.days
+    app.state.feed = feed
+    app.state.feed_flights = SingleFlight(settings.clickhouse.ping_after_s)
+    app.state.tails = tails
+    app.state.export_places = ExportPlaces(settings.export)
     app.state.clock = clock
     for one in _ROUTERS:
         if one is not page.router or settings.server.ui:

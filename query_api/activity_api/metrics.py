@@ -22,7 +22,7 @@ NO_ROUTE = "none"
 STATUSES = (200, 401, 403, 404, 422, 429, 500, 503)
 #: The two of the API, and those of ClickHouse.
 LIMITS = (
-    *("requests_per_second", "concurrent"),
+    *("requests_per_second", "concurrent", "tails", "exports"),
     *("max_rows_to_read", "max_bytes_to_read", "max_execution_time", "max_memory_usage"),
 )
 OUTCOMES = ("answered", "refused", "away", "cancelled")
@@ -64,6 +64,7 @@ class ApiMetrics:
         self._limited = counter(
             "limited", "Requests refused because of a limit, by its name.", "limit"
         )
+        self._tails = gauge("tails", "Live tails that are open.", "livesum")
         self._circuit = gauge(
             "circuit_open", "1 while ClickHouse is taken for away, and not asked.", "livemax"
         )
@@ -115,6 +116,10 @@ class ApiMetrics:
         """A request was refused because of one of LIMITS."""
         if limit in LIMITS:
             self._limited.labels(limit).inc()
+
+    def tails(self, count: int) -> None:
+        """So many are open."""
+        self._tails.set(count)
 
     def circuit(self, is_open: bool) -> None:
         """Whether ClickHouse is taken for away."""

@@ -1,9 +1,15 @@
 """A 200 with JSON: compressed as the client asks for, and kept by nobody on the way."""
 
+import asyncio
 import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
 import zstandard
 from fastapi import Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 # Below it a header costs more than what is saved; it is also about a network packet.
 _WORTH_IT_BYTES = 1000
@@ -52,3 +58,63 @@ def _weights(accept: str) -> dict[str, float]:
         except ValueError:
             weights[name] = 0
     return {name: weights.get(name, weights.get("*", 0.0)) for name in ("zstd", "gzip")}
+
+
+def compressed(
+    pieces: AsyncIterator[bytes], accept_encoding: str
+) -> tuple[AsyncIterator[bytes], dict[str, str]]:
+    """A stream as the client asks for it, and the header that says so."""
+    coding = _coding(accept_encoding)
+    if coding is None:
+        return pieces, {}
+    return _compressed(pieces, coding), {"Content-Encoding": coding}
+
+
+async def _compressed(pieces: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
+    packer: Any = (
+        zstandard.ZstdCompressor(_ZSTD_LEVEL).compressobj()
+        if coding == "zstd"
+        else zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+    )
+    async for piece in pieces:
+        # Beside the event loop: a piece of some MB takes many milliseconds.
+        if packed := await asyncio.to_thread(packer.compress, piece):
+            yield packed
+    yield packer.flush()
+
+
+class Streamed(StreamingResponse):
+    """A long answer, and what is held for it until it has ended, however."""
+
+    def __init__(
+        self,
+        pieces: AsyncIterator[bytes],
+        headers: dict[str, str],
+        media_type: str,
+        held: AsyncExitStack,
+    ) -> None:
+        super().__init__(pieces, headers={**headers, **NOT_KEPT})
+        self.headers["content-type"] = media_type
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events (WHATWG HTML, 9.2): proxies are asked to pass them on at once."""
+
+    def __init__(
+        self, events: AsyncIterator[bytes], headers: dict[str, str], ended: Callable[[], None]
+    ) -> None:
+        """`ended`: called once, however it ends."""
+        more = {"X-Accel-Buffering": "no", **headers}
+        super().__init__(events, headers=more, media_type="text/event-stream")
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()

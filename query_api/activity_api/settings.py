@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from activity_api.history_settings import ExportSettings, RetentionSettings, StreamSettings
 from activity_api.token_settings import TokenSettings
 from activity_http.limits import HttpLimits
 from activity_settings.files import FileSettings
@@ -17,12 +18,15 @@ __all__ = [
     "ApiKeySettings",
     "ClickHouseSettings",
     "CursorSettings",
+    "ExportSettings",
     "KafkaSettings",
     "LimitSettings",
     "QuerySettings",
+    "RetentionSettings",
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "StreamSettings",
     "TokenSettings",
 ]
 
@@ -229,6 +233,9 @@ class Settings:
     logs: LogSettings = field(default_factory=LogSettings)
     traces: TraceSettings = field(default_factory=TraceSettings)
     http: HttpLimits = field(default_factory=HttpLimits)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -245,6 +252,9 @@ class Settings:
             logs=_read(LogSettings),
             traces=_read(TraceSettings),
             http=_read(HttpLimits),
+            retention=_read(RetentionSettings),
+            stream=_read(StreamSettings),
+            export=_read(ExportSettings),
         )
 
 

@@ -61,3 +61,13 @@ class ActivitySummary(BaseModel):
     by_resource: dict[str, int]
     start_time: str
     end_time: str
+
+
+class FeedPage(BaseModel):
+    """In the order in which events were settled. `next_cursor` is there always: to go on from, now
+    or later. With `has_more` false all that Kafka had accepted by `watermark` was given."""
+
+    activities: list[Activity]
+    next_cursor: str
+    watermark: str | None
+    has_more: bool

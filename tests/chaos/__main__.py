@@ -47,7 +47,7 @@ async def play(stack: Stack, fault: Fault, seed: int, without: str, into: Outcom
         await run.create_topics()
         await fault.play(run)
         into.recover_s.append(await run.drain())
-        tally = await run.count.tally()
+        tally = run.tally + await run.count.tally()
         if run.ledger.excused:
             run.notes.append(await run.count.excused())
     except Exception as error:  # noqa: BLE001 - said in the report, which then fails

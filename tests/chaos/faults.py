@@ -14,7 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.chaos import emit_faults, forget_faults, kafka_faults, topic_faults
+from tests.chaos import emit_faults, feed_faults, forget_faults, kafka_faults, topic_faults
 from tests.chaos.engine_faults import (
     engine_away,
     engine_disk_full,
@@ -249,6 +249,7 @@ FAULTS = [
     Fault("codecs", kafka_faults.codecs, ("codecs",)),
     Fault("transactions", kafka_faults.transactions, ("committed",)),
     Fault("poison", poison, ("dead_letters",)),
+    Fault("feed", feed_faults.feed, ("settled_order",)),
     Fault("erasure", forget_faults.erasure, ("erasures",)),
     Fault("retention", forget_faults.retention, ("erasures",)),
     Fault("emit_broker_away", emit_faults.broker_away, ("spool",)),

@@ -66,6 +66,8 @@ class Tally:
     phantom: int = 0
     #: Requests that failed because of their emitter.
     failed: int = 0
+    #: Events that a reader of the feed lacks, or has twice.
+    feed: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         mine, theirs = asdict(self), asdict(other)

@@ -68,6 +68,8 @@ class ClickHouseWire:
 
     def from_client(self, data: bytes) -> list[Piece]:
         if not self._inserting:
+            if data.startswith((b"POST ", b"GET ")):
+                self._head = b""  # behind the body of an insert into another table
             self._head += data
             line, end, _ = self._head.partition(b"\r\n")
             self._inserting = bool(end) and b"INSERT" in line and b"events" in line

@@ -16,7 +16,7 @@ from activity_deploy.kafka.topics import Topic, create
 from activity_deploy.process.process import Process
 from activity_schemas.uuid7 import uuid7
 from tests.chaos.count import PARTITIONS, Count
-from tests.chaos.ledger import Ledger
+from tests.chaos.ledger import Ledger, Tally
 from tests.chaos.proxy import Trap
 from tests.chaos.stack import DATABASE, Stack
 from tests.chaos.unprotected import CONTROLS
@@ -54,6 +54,8 @@ class Run:
         self.before_drained: list[Callable[[], bool]] = []
         #: What else runs for this run, and ends with it.
         self.others: list[Started] = []
+        #: What the fault has counted by itself.
+        self.tally = Tally()
         #: What is worth a word in the run's line.
         self.notes: list[str] = []
         self._patience = CONTROL_PATIENCE_S if without else PATIENCE_S

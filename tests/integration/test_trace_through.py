@@ -22,6 +22,7 @@ from activity_consume.metrics import Stats
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_consume.sink.settled_offsets import SettledOffsets
 from activity_emit import EmitSettings, KafkaPublisher, KafkaSettings, SpoolSettings
 from tests.support.consumer import messages, rows_arrive
 from tests.support.query import bearer, settings
@@ -72,7 +73,7 @@ async def test_one_trace(
     stats, config = Stats(), ConsumerSettings()
     opener = PartitionOpener(
         *(ClickHouseSink(clickhouse), DeadLetterWriter(None, "", clickhouse), config, stats),
-        *(MemoryBudget(1 << 20, 2), Erasures(clickhouse, 1.0, 10)),
+        *(MemoryBudget(1 << 20, 2), Erasures(clickhouse, 1.0, 10), SettledOffsets(clickhouse)),
     )
     partition = TopicPartition(topic, record.partition)
     writer = await opener.open(partition, Offsets(), lambda: 1)

@@ -88,7 +88,7 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_api.static_files",
         ),
         (
-            "activity_api.metrics",
+            *("activity_api.history_settings", "activity_api.metrics"),
             "activity_api.queries",
             "activity_api.responses",
             "activity_api.settings",

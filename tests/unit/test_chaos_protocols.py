@@ -58,3 +58,13 @@ def test_a_question_is_one_also_after_an_insert() -> None:
         [head] = wire.from_client(b"POST /?database=d HTTP/1.1\r\ncontent-length: 8\r\n\r\n")
         [body] = wire.from_client(b"SELECT 1")
         assert (head.before, body.before) == (ASKED, "")
+
+
+def test_an_insert_is_known_also_behind_one_into_another_table() -> None:
+    wire = ClickHouseWire()
+    other = INSERT.replace(b"events", b"settled_offsets")
+    for data in (other, b"\x03\r\n\x05"):  # binary, as clickhouse_connect sends it
+        wire.from_client(data)
+    for data in (INSERT, b"4\r\n{}\n\n"):
+        wire.from_client(data)
+    assert [piece.before for piece in wire.from_client(b"\r\n0\r\n\r\n")] == [INSERT_SENT]

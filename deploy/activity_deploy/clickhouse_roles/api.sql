@@ -2,5 +2,7 @@
 CREATE ROLE IF NOT EXISTS activity_api;
 GRANT SELECT ON {database}.events TO activity_api;
 GRANT SELECT ON {database}.progress TO activity_api;
+GRANT SELECT ON {database}.settled_offsets TO activity_api;
+GRANT SELECT ON {database}.retention TO activity_api;
 GRANT SELECT ON {database}.api_keys TO activity_api;
 GRANT INSERT ON {database}.api_key_uses TO activity_api;

@@ -3,6 +3,7 @@ CREATE ROLE IF NOT EXISTS activity_ingest;
 GRANT SELECT, INSERT ON {database}.events TO activity_ingest;
 GRANT SELECT, INSERT ON {database}.dead_letters TO activity_ingest;
 GRANT SELECT, INSERT ON {database}.progress TO activity_ingest;
+GRANT INSERT ON {database}.settled_offsets TO activity_ingest;
 GRANT SELECT, INSERT ON {database}.poison_stops TO activity_ingest;
 GRANT SELECT, INSERT ON {database}.topic_incarnations TO activity_ingest;
 -- What is not let in again, and the proof of what was.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode
 
+from activity_api.endpoints.history_parameters import REPEATABLE
 from activity_emit.event.draft import RequestDraft
 from activity_emit.event.whose import VISITOR, masked_path
 from activity_emit.middleware.principal import Principal
@@ -13,12 +14,7 @@ from activity_emit.rules import COLLECTIONS
 RESOURCE_TYPE = "activity"
 #: Query parameters that say what was asked for. When and how much (times, limit, cursor, hours) are
 #: not among them: a page that polls changes those each time.
-FILTERS = frozenset(
-    {
-        *("workspace_id", "user_id", "action", "resource_type", "status"),
-        *("min_duration_ms", "max_duration_ms"),
-    }
-)
+FILTERS = REPEATABLE | {"status", "min_duration_ms", "max_duration_ms", "format"}
 API_KEY = "api_key"
 
 # The ids of what was read are not the event's own: a workspace that never was would be there as

@@ -14,6 +14,7 @@ from activity_consume.metrics import Stats
 from activity_consume.record import TopicPartition
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import ClickHouseSink
+from activity_consume.sink.settled_offsets import SettledOffsets
 
 _LONGEST_PAUSE_S = 1.0
 
@@ -47,6 +48,7 @@ class PartitionOpener:
     stats: Stats
     memory: MemoryBudget
     erasures: Erasures
+    settled: SettledOffsets
 
     async def open(
         self,
@@ -75,6 +77,7 @@ class PartitionOpener:
                 partitions=partitions(),
                 erasures=self.erasures,
             )
+            await self.settled.take_over(admission.partition, accumulator.next_offset)
             accumulator.lookup_born_before(admission.lookup_born_before_ms)
             return PartitionWriter(
                 accumulator,
@@ -93,3 +96,11 @@ class PartitionOpener:
         writer = await patience.wait_for("cannot take over yet", attempt, _LONGEST_PAUSE_S)
         self.stats.state.settled_offset[partition] = writer.settled
         return writer
+
+    async def tell(self, partition: TopicPartition, settled: int) -> None:
+        """Readers are told how far a partition came that ends here. Waits while ClickHouse is
+        away."""
+        patience = Patience(partition, self.stats)
+        await patience.wait_for(
+            "how far it came", lambda: self.settled.tell({partition: settled}), _LONGEST_PAUSE_S
+        )

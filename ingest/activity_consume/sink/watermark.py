@@ -16,6 +16,7 @@ from activity_consume.metrics import Stats
 from activity_consume.record import TopicPartition
 from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_consume.sink.incarnations import Incarnation
+from activity_consume.sink.settled_offsets import SettledOffsets
 
 _EVERY_SECONDS = 1.0
 
@@ -64,6 +65,7 @@ class WatermarkReporter:
         *,
         kafka: KafkaLog,
         stats: Stats,
+        offsets: SettledOffsets,
     ) -> None:
         """`settled`: of each partition held, the offset below which all is in the table. `topic`:
         as the brokers know it when they are asked; raises GapError where it is another one."""
@@ -73,6 +75,7 @@ class WatermarkReporter:
         self._stats = stats
         self._settled = settled
         self._topic = topic
+        self._offsets = offsets
         self._marks = Watermarks()
 
     async def run(self) -> None:
@@ -105,8 +108,11 @@ class WatermarkReporter:
         # not there at `at_ms`, so it is no lie that nothing of it is covered.
         count = (await self._topic()).partitions
         self._marks.set(ends, at_ms, count)
+        settled = self._settled()
+        # First, or a reader of the feed would be told of an instant that its end is not at yet.
+        await self._offsets.tell(settled)
         rows = []
-        for partition, mark in self._marks.passed(self._settled()):
+        for partition, mark in self._marks.passed(settled):
             self._stats.complete(partition, mark.at_ms, at_ms)
             through = datetime.fromtimestamp(mark.at_ms / 1000, UTC)
             rows.append((labels[partition], partition.partition, mark.partitions, through))

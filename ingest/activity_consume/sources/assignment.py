@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import aiokafka
 from aiokafka import ConsumerRebalanceListener
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.accumulator import BatchAccumulator
 from activity_consume.delivery.open_partition import Admission, PartitionOpener
@@ -183,10 +184,17 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._tell(one.writer for one in held.values() if one.writer)
         for partition in held:
             self._stats.released(partition)
             self._unreadables.forget(partition)
         self._opener.memory.empty()
+
+    async def _tell(self, writers: Iterable[PartitionWriter]) -> None:
+        """How far they came: until somebody takes over, nobody else does."""
+        with contextlib.suppress(ClickHouseError):
+            settled = {one.accumulator.partition: one.settled for one in writers}
+            await self._opener.settled.tell(settled)
 
     def _forget(self, partition: TopicPartition) -> None:
         held = self._held.pop(partition, None)

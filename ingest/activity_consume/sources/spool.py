@@ -9,6 +9,7 @@ from typing import IO
 from activity_consume.delivery.open_partition import PartitionOpener
 from activity_consume.delivery.partition_writer import PartitionWriter
 from activity_consume.errors import PoisonError, StopError
+from activity_consume.record import TopicPartition
 from activity_consume.sources.spool_file import SpoolFile, SpoolOffsetStore, spool_files
 from activity_spool.lock import lock
 from activity_spool.progress import LOCK, SpoolProgress
@@ -39,6 +40,10 @@ class Spools:
     def ready(self) -> bool:
         """Every spool that was there has been taken over."""
         return self._writers.keys() == self._held.keys()
+
+    def settled(self) -> dict[TopicPartition, int]:
+        """Of each spool held, the position below which all is in the table."""
+        return {one.accumulator.partition: one.settled for one in self._writers.values()}
 
     async def run(self) -> None:
         """Until cancelled. Raises StopError."""
@@ -83,6 +88,8 @@ class Spools:
                 raise
             writer.close()
             await writing
+            # Nobody takes it over who could tell later how far it came.
+            await self._opener.tell(file.partition, writer.settled)
             if file.remove_if_done(writer.settled):
                 self._progress.forget(path.stem)
         except PoisonError as error:

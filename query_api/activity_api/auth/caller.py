@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 READ = "activity:read"
+#: To take an org's history away as a whole.
+EXPORT = "activity:export"
 #: Held by a member of the operator's org (ACTIVITY_JWT_OPERATOR_ORG): it may read every org.
 READ_ANY_ORG = "activity:read_any_org"
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from activity_api.auth.caller import READ, READ_ANY_ORG, Caller, TokenError, Verifier
+from activity_api.auth.caller import EXPORT, READ, READ_ANY_ORG, Caller, TokenError, Verifier
 from activity_api.errors import forbidden, not_found, unauthenticated
 
 # RFC 6750 §2.1, with the scheme's case and the blanks of RFC 9110 §11.4.
@@ -41,16 +41,27 @@ async def current_reader_of_user(
     return caller if caller.user_id == user_id else _reader(caller)
 
 
+async def current_exporter(
+    request: Request, org_id: str, authorization: _Authorization = None
+) -> Caller:
+    """Who may export. Raises ApiError: 403 besides."""
+    caller = await _member(request, org_id)
+    if EXPORT not in caller.permissions:
+        raise forbidden(EXPORT)
+    return caller
+
+
 # Each is one dependency and not a chain: FastAPI takes longer over one than a token does.
 CurrentMember = Annotated[Caller, Depends(current_member)]
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
+CurrentExporter = Annotated[Caller, Depends(current_exporter)]
 CurrentReaderOfUser = Annotated[Caller, Depends(current_reader_of_user)]
 
 
-def may_see(caller: Caller, workspace_id: str) -> None:
+def may_see(caller: Caller, workspace_id: str, permission: str = READ) -> None:
     """Raises ApiError (403) where the token is limited to other workspaces."""
     if caller.workspaces is not None and workspace_id not in caller.workspaces:
-        raise forbidden(READ)
+        raise forbidden(permission)
 
 
 async def _member(request: Request, org_id: str) -> Caller:

@@ -1,7 +1,8 @@
 """The way to ClickHouse: the one client, and what may go wrong on it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from time import monotonic
 
 import clickhouse_connect
@@ -98,6 +99,25 @@ class ClickHouseClient:
             # Cancelling closes the connection, and that cancels the query.
             task.cancel()
             self._metrics.circuit(self._circuit_breaker.is_open)
+
+    @asynccontextmanager
+    async def stream(self, query: Query) -> AsyncIterator[AsyncIterator[bytes]]:
+        """A long answer piece by piece, while it is made; it holds a slot until the end. Raises
+        UnavailableError, TooLargeError, ClickHouseError; within, also when the engine breaks off.
+        """
+        if not self._circuit_breaker.may_try():
+            raise UnavailableError("The event store is away")
+        try:
+            client = await self._connected()
+            async with (
+                self._slots.take(str(query.parameters.get("org_id", ""))),
+                await client.raw_stream(query.sql, parameters=query.parameters) as pieces,
+            ):
+                self._answered()
+                yield pieces
+        except ClickHouseError as error:
+            self._judge(error)
+            raise
 
     async def insert(self, table: str, rows: bytes) -> None:
         """Write rows in JSONEachRow. Raises UnavailableError, ClickHouseError."""

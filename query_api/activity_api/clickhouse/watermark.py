@@ -76,5 +76,9 @@ def headers(complete_through: datetime | None) -> dict[str, str]:
     """The response's header; none where the instant is not known."""
     if complete_through is None:
         return {}
-    text = complete_through.astimezone(UTC).isoformat(timespec="milliseconds")
-    return {HEADER: text.replace("+00:00", "Z")}
+    return {HEADER: iso(complete_through)}
+
+
+def iso(time: datetime) -> str:
+    """In milliseconds, as the header has it."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

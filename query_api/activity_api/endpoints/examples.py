@@ -66,6 +66,17 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+#: Of the endpoints with a feed's cursor.
+CURSOR_REFUSED = _error(
+    400,
+    "Bad Request",
+    errors.CURSOR_EXPIRED,
+    "The cursor is older than the 30 days that events are kept: some after it are gone; begin again"
+    " without it",
+    {"parameter": "after", "days": 30},
+)
+
+
 def _answer(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     ok = {"content": {"application/json": {"example": example}}}
     return {"response_model": model, "responses": {200: ok}}

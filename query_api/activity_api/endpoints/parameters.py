@@ -109,12 +109,12 @@ async def search_request(
 Search = Annotated[SearchRequest, Depends(search_request)]
 
 
-def check_action(location: str, action: str) -> None:
+def check_action(location: str, action: str, parameter: str = "action") -> None:
     """A word that no event can have is a mistake and not an empty list: 422."""
     if action not in tuple(Action):
         expected = ", ".join(Action)
         message = f"Input should be one of: {expected}"
-        raise invalid((location, "action"), "enum", message, action, expected=expected)
+        raise invalid((location, parameter), "enum", message, action, expected=expected)
 
 
 def _check_durations(least: float, most: float) -> None:

@@ -19,6 +19,9 @@ Errors = list[dict[str, Any]]
 class ActivityRoute(APIRoute):
     """Reads the path in the form that activity_api.request_target gives it."""
 
+    #: Parameters that may be given more than once.
+    repeatable: frozenset[str] = frozenset()
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Bytes that are no UTF-8 match nothing: no id has them."""
         match, found = super().matches(scope)
@@ -42,8 +45,8 @@ class ActivityRoute(APIRoute):
         )
 
         async def read(request: Request) -> Response:
-            given, errors = read_query(request.scope["query_string"], known)
-            request.scope["query_string"] = urlencode(given).encode()
+            given, errors = read_query(request.scope["query_string"], known, self.repeatable)
+            request.scope["query_string"] = urlencode(given, doseq=True).encode()
             request.state.query_errors = errors
             return await answer(request)
 
@@ -56,7 +59,9 @@ def check_parameters(request: Request) -> None:
         raise RequestValidationError(request.state.query_errors)
 
 
-def read_query(query_string: bytes, known: frozenset[str]) -> tuple[dict[str, str], Errors]:
+def read_query(
+    query_string: bytes, known: frozenset[str], repeatable: frozenset[str] = frozenset()
+) -> tuple[dict[str, str | list[str]], Errors]:
     """The known parameters that have a value, and what is wrong with the rest. An empty value is
     as good as none. To ignore a parameter, or to choose one of two, would be a wrong answer."""
     values: dict[str, list[str]] = defaultdict(list)
@@ -75,9 +80,14 @@ def read_query(query_string: bytes, known: frozenset[str]) -> tuple[dict[str, st
         shown = given[0] if len(given) == 1 else given
         if name not in known:
             errors.append(_error("extra_forbidden", name, "Extra inputs are not permitted", shown))
-        elif len(given) > 1:
+        elif len(given) > 1 and name not in repeatable:
             errors.append(_error("multiple_values", name, "Input should be given once", shown))
-    return {name: given[0] for name, given in values.items() if name in known}, errors
+    kept = {
+        name: given if name in repeatable else given[0]
+        for name, given in values.items()
+        if name in known
+    }
+    return kept, errors
 
 
 def _error(kind: str, name: str, message: str, value: str | list[str]) -> dict[str, Any]:

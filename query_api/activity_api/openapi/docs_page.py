@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from activity_api.openapi.document import document
+from activity_api.openapi.document import add_history, document
 from activity_api.static_files import HEADERS, NO_CACHE, add_file, add_files
 
 router = APIRouter(include_in_schema=False)
@@ -37,6 +37,7 @@ def with_bearer() -> dict[str, Any]:
     """The document as such pages need it: by the OpenAPI rules they leave out a header parameter
     called Authorization, and ask for the token of a security scheme instead."""
     made: dict[str, Any] = copy.deepcopy(document())
+    add_history(made)
     for path in made["paths"].values():
         for operation in path.values():
             operation["parameters"] = [

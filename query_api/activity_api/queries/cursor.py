@@ -6,9 +6,8 @@ import hmac
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from uuid import UUID
-
-from activity_api.queries.filter import ActivityFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -21,6 +20,13 @@ _VERSION = 1
 _SIGNATURE_BYTES = 18
 
 NOT_OURS = "Not a cursor of this API: pass next_cursor on as it was given"
+
+
+class Fingerprinted(Protocol):
+    """A filter."""
+
+    def fingerprint(self) -> bytes:
+        """8 bytes that another filter does not have."""
 
 
 class CursorError(ValueError):
@@ -42,7 +48,7 @@ class Cursor:
     as_of: datetime
     complete_through: datetime | None = None
 
-    def seal(self, key: bytes, filter_: ActivityFilter) -> str:
+    def seal(self, key: bytes, filter_: Fingerprinted) -> str:
         """The text for `next_cursor`: URL-safe, signed, good for this filter alone."""
         payload = _FIELDS.pack(
             _VERSION,
@@ -56,7 +62,7 @@ class Cursor:
         return base64.urlsafe_b64encode(payload + _sign(key, payload)).decode()
 
     @classmethod
-    def open(cls, text: str, key: bytes, filter_: ActivityFilter) -> "Cursor":
+    def open(cls, text: str, key: bytes, filter_: Fingerprinted) -> "Cursor":
         """Read what `seal` wrote. Raises CursorError."""
         sealed = _decode(text)
         payload, signature = sealed[: _FIELDS.size], sealed[_FIELDS.size :]

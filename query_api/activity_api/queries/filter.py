@@ -32,7 +32,7 @@ _ROLLUPS = {
 # What the projection `by_duration` holds besides times and numbers.
 _BY_DURATION = {"org_id", "workspace_id", "action", "resource_type"}
 
-Parameters = dict[str, str | list[str]]
+Parameters = dict[str, str | list[str] | list[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

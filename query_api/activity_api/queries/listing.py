@@ -15,10 +15,10 @@ from activity_schemas.answers import NOT_FINITE, Activity
 
 # JSON knows no unescaped control character in a string, so this one splits rows safely even where
 # a service's metadata came with line breaks in it.
-_ROW_END = b"\x1e"
+ROW_END = b"\x1e"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_SETTINGS = """\
+SETTINGS = """\
 SETTINGS optimize_use_projections = 0, enable_shared_storage_snapshot_in_query = 1, \
 prefer_column_name_to_alias = 1, date_time_output_format = 'iso', \
 output_format_json_quote_64bit_integers = 0, output_format_json_escape_forward_slashes = 0
@@ -37,12 +37,12 @@ def first_page(filter_: ActivityFilter, limit: int) -> Query:
         total, where = "seen.1", f"{filter_.where_in_time}\nAND {IN_NEWEST_HOURS}"
     sql = f"""\
 WITH ({seen}) AS seen
-SELECT concat(toString({total}), ' ', {_NOW}, ' ', {_ROW})
+SELECT concat(toString({total}), ' ', {_NOW}, ' ', {ROW})
 FROM events
 WHERE {where}
 ORDER BY timestamp DESC, id DESC
 LIMIT {{rows:UInt16}}
-{_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
+{SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
     return Query(sql, {**parameters, "rows": str(limit + 1)})
 
 
@@ -51,7 +51,7 @@ def next_page(filter_: ActivityFilter, limit: int, after: Cursor) -> Query:
     # The first bound says nothing that the second does not, but only it prunes by the key:
     # without it all newer rows of the org are read (docs/adr/0002).
     sql = f"""\
-SELECT concat({_ROW})
+SELECT concat({ROW})
 FROM events
 WHERE {filter_.where_in_time}
 AND timestamp <= {{after_time:DateTime64(6, 'UTC')}}
@@ -59,7 +59,7 @@ AND (timestamp, id) < ({{after_time:DateTime64(6, 'UTC')}}, {{after_id:UUID}})
 AND _ingested_at <= {{as_of:DateTime64(3, 'UTC')}}
 ORDER BY timestamp DESC, id DESC
 LIMIT {{rows:UInt16}}
-{_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
+{SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
     position: Parameters = {
         "after_time": micros(after.timestamp),
         "after_id": str(after.id),
@@ -80,7 +80,7 @@ class Rows:
     @classmethod
     def of_first_page(cls, body: bytes) -> "Rows":
         """No row at all means a total of 0: both were asked of one snapshot."""
-        pieces = [piece.split(b" ", 2) for piece in body.split(_ROW_END)[:-1]]
+        pieces = [piece.split(b" ", 2) for piece in body.split(ROW_END)[:-1]]
         if not pieces:
             return cls([], 0, _EPOCH)
         total, millis, _ = pieces[0]
@@ -90,7 +90,7 @@ class Rows:
     @classmethod
     def of_next_page(cls, body: bytes, after: Cursor) -> "Rows":
         """Total and time are those of the first page."""
-        return cls(body.split(_ROW_END)[:-1], after.total, after.as_of)
+        return cls(body.split(ROW_END)[:-1], after.total, after.as_of)
 
     def to_json(
         self,
@@ -104,7 +104,7 @@ class Rows:
         next_cursor = b"null"
         if has_more:
             # Not parsed as a whole: a service's metadata may hold numbers that no parser takes.
-            id_, timestamp = _FIRST_FIELDS.findall(shown[-1][:200])[0]
+            id_, timestamp = FIRST_FIELDS.findall(shown[-1][:200])[0]
             position = datetime.fromisoformat(timestamp.decode()), UUID(id_.decode())
             cursor = Cursor(*position, self.total, self.as_of, complete_through)
             sealed = cursor.seal(key, filter_)
@@ -113,11 +113,11 @@ class Rows:
             self.total,
             b"true" if has_more else b"false",
             next_cursor,
-            _utf8(b",".join(shown)),
+            utf8(b",".join(shown)),
         )
 
 
-def _utf8(text: bytes) -> bytes:
+def utf8(text: bytes) -> bytes:
     """The table's text may be any bytes, past the consumer. The engine would see to it, too, but
     for 0.8 ms of CPU a page; this takes 0.01."""
     try:
@@ -127,7 +127,7 @@ def _utf8(text: bytes) -> bytes:
     return text
 
 
-_FIRST_FIELDS = re.compile(rb'^\{"id":"([^"]+)","timestamp":"([^"]+)"')
+FIRST_FIELDS = re.compile(rb'^\{"id":"([^"]+)","timestamp":"([^"]+)"')
 
 
 def _columns() -> str:
@@ -146,7 +146,7 @@ def _columns() -> str:
 
 
 _NOW = "toString(toUnixTimestamp64Milli(nowInBlock64(3)))"
-_ROW = (
+ROW = (
     f"substring(formatRowNoNewline('JSONEachRow', {_columns()}) AS fields, 1, length(fields) - 1), "
     # A scalar is valid, too, and so is an object behind a byte order mark.
     """',"metadata":', if(startsWith(metadata, '{') AND isValidJSON(metadata), metadata, '{}'), """

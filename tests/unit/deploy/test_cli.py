@@ -23,6 +23,8 @@ EXPECTED = {
     "engine",
     "erase",
     "erasures",
+    "export",
+    "forward",
     "generate",
     "hold",
     "keys",

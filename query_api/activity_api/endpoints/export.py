@@ -1,0 +1,112 @@
+"""An export: the rows of a filter, oldest first, as a stream of bounded memory with an end.
+
+Lines come by pages of the engine, each of which takes a query slot for itself: an org that
+exports waits for its turn like one that searches. What is sent is counted and hashed, and the last
+line says so; an answer without it was cut. docs/history.md tells it to users.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from activity_api.clickhouse.client import ClickHouseClient, UnavailableError
+from activity_api.clickhouse.watermark import iso
+from activity_api.queries.cursor import Cursor
+from activity_api.queries.export import CSV_HEAD, as_lines, last_of, rows_after
+from activity_api.queries.history_filter import HistoryFilter
+
+# Some MB; between two of them other orgs' queries have their turn.
+_ROWS = 20_000
+# An engine that is away for a moment does not end an export of hours.
+_TRIES = 5
+_PAUSE_S = 1.0
+
+
+@dataclass(slots=True)
+class Lines:
+    """An export as NDJSON or CSV. `after`: the last row that was given before; of it only `as_of`
+    counts where nothing was. `most`: rows at most, None for all."""
+
+    clickhouse: ClickHouseClient
+    filter: HistoryFilter
+    as_of: datetime
+    after: Cursor | None
+    most: int | None
+    csv: bool
+    watermark: datetime | None
+    key: bytes
+    rows: int = 0
+
+    async def first(self) -> bytes:
+        """The engine's first answer: what is wrong is known before anything is sent. Raises what
+        ClickHouseClient.query raises."""
+        return await self._read()
+
+    async def stream(self, body: bytes) -> AsyncIterator[bytes]:
+        """All lines; `body` is the first answer."""
+        digest = hashlib.sha256()
+        if self.csv:
+            digest.update(CSV_HEAD)
+            yield CSV_HEAD
+        if not body:
+            self.after = None
+        while body:
+            # Beside the event loop, which others' requests need.
+            lines, count = await asyncio.to_thread(self._take, body, digest)
+            self.rows += count
+            yield lines
+            time, id_ = last_of(body, csv=self.csv)
+            self.after = Cursor(time, id_, 0, self.as_of, self.watermark)
+            if count < _ROWS and not self._is_full:
+                self.after = None
+                break
+            if self._is_full:
+                break
+            body = await self._patiently(self._read)
+            if not body:
+                self.after = None
+        yield self._last_line(digest.hexdigest())
+
+    @property
+    def _is_full(self) -> bool:
+        return self.most is not None and self.rows >= self.most
+
+    def _take(self, body: bytes, digest: "hashlib._Hash") -> tuple[bytes, int]:
+        lines, count = as_lines(body, csv=self.csv)
+        digest.update(lines)
+        return lines, count
+
+    async def _read(self) -> bytes:
+        limit = _ROWS if self.most is None else min(_ROWS, self.most - self.rows)
+        query = rows_after(self.filter, self.after, self.as_of, limit, csv=self.csv)
+        return await self.clickhouse.query(query)
+
+    async def _patiently(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
+        for _ in range(_TRIES - 1):
+            try:
+                return await read()
+            except UnavailableError:
+                await asyncio.sleep(_PAUSE_S)
+        return await read()
+
+    def _last_line(self, digest: str) -> bytes:
+        """`next_cursor`: null at the end of all that was asked for."""
+        cursor = None if self.after is None else self.after.seal(self.key, self.filter)
+        end = {
+            "rows": self.rows,
+            "sha256": digest,
+            "next_cursor": cursor,
+            "as_of": iso(self.as_of),
+            "watermark": None if self.watermark is None else iso(self.watermark),
+        }
+        line = json.dumps({"export": end}, separators=(",", ":"))
+        return f"# {line}\r\n".encode() if self.csv else f"{line}\n".encode()
+
+
+def resumed(filter_: HistoryFilter, text: str, key: bytes) -> Cursor:
+    """Raises CursorError."""
+    cursor = Cursor.open(text, key, filter_)
+    return replace(cursor, total=0)
