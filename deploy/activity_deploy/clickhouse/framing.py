@@ -17,6 +17,8 @@ NONE, LZ4, ZSTD = 0x02, 0x82, 0x90
 METHODS = {"NONE": NONE, "LZ4": LZ4, "ZSTD": ZSTD}
 
 _HASH_BYTES = 16
+_HASH = struct.Struct("<QQ")  # the library's first half is its number's higher one
+_LOW = (1 << 64) - 1
 _HEAD = struct.Struct("<BII")
 _START_BYTES = _HASH_BYTES + _HEAD.size
 # ClickHouse's DBMS_MAX_COMPRESSED_SIZE, for both sizes.
@@ -142,4 +144,5 @@ def _cannot(name: str, size: int) -> EngineError:
 
 
 def _hash(data: bytes) -> bytes:
-    return int(CityHash128(data)).to_bytes(_HASH_BYTES, "little")
+    number = CityHash128(data)
+    return _HASH.pack(number >> 64, number & _LOW)

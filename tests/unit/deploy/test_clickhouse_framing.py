@@ -18,7 +18,7 @@ def block(method: int, packed: bytes, size: int) -> bytes:
     """As ClickHouse documents it, written down once more."""
     body = struct.pack("<BII", method, 9 + len(packed), size) + packed
     number = CityHash128(body)
-    return struct.pack("<QQ", number & (1 << 64) - 1, number >> 64) + body
+    return struct.pack("<QQ", number >> 64, number & (1 << 64) - 1) + body
 
 
 def one_by_one(data: bytes) -> Iterator[bytes]:

@@ -1,5 +1,5 @@
 //! Talks to ClickHouse as the crate `clickhouse` does; says on one line what came of it.
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clickhouse::{error::Error, Client, Compression, Row};
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,6 @@ async fn main() -> Result<(), Error> {
     let error = code(plain.query("SELECT number, text FROM nowhere").fetch_all::<Number>().await);
     let late_error = code(read(&client, late).await);
 
-    let began = Instant::now();
     let running = client
         .query(endless)
         .with_setting("query_id", format!("rust-cancel-{database}"))
@@ -105,7 +104,6 @@ async fn main() -> Result<(), Error> {
         "error_packed": error_packed,
         "late_error": late_error,
         "cancelled": ended.is_err(),
-        "cancel_seconds": began.elapsed().as_secs_f64(),
     });
     println!("{said}");
     Ok(())
