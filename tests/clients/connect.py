@@ -66,13 +66,19 @@ def cancelled(client: Client, endless: str, query_id: str) -> bool:
 def main(*given: str) -> dict[str, Any]:
     """What came of it."""
     url, user, password, database, endless, big, late = given
-    access = {"dsn": url, "username": user, "password": password, "database": database}
+    access: dict[str, Any] = {
+        "dsn": url,
+        "username": user,
+        "password": password,
+        "database": database,
+    }
     client = clickhouse_connect.get_client(**access, autogenerate_session_id=False)
     packed = clickhouse_connect.get_client(**access, compress="zstd", autogenerate_session_id=False)
-    said: dict[str, Any] = {"connect": ".".join(client.server_version.split(".")[:2])}
+    version = str(client.server_version)
+    said: dict[str, Any] = {"connect": ".".join(version.split(".")[:2])}
     parameters = {"number": 7, "text": "it's"}
     found = client.query("SELECT {number:UInt32}, {text:String}", parameters)
-    said["parameters"] = list(found.first_row)
+    said["parameters"] = list(found.result_rows[0])
     insert(client)
     insert(packed)
     said["inserted"] = 2 * _ROWS

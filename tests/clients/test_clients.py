@@ -32,7 +32,7 @@ class Talk:
     clickhouse: AsyncClient
 
     async def value(self, sql: str) -> Any:
-        return (await self.clickhouse.query(sql)).first_row[0]
+        return (await self.clickhouse.query(sql)).result_rows[0][0]
 
 
 @pytest.fixture(scope="module", params=TRIED, ids=lambda client: client.name)
@@ -76,7 +76,7 @@ async def test_it_inserts(talk: Talk) -> None:
 
 async def test_it_reads_a_big_answer(talk: Talk) -> None:
     found = await talk.clickhouse.query(f"SELECT count(), sum(number) FROM ({BIG})")
-    expected = list(found.first_row)
+    expected = list(found.result_rows[0])
     assert talk.said["big"] == talk.said["big_packed"] == expected
 
 
@@ -96,6 +96,6 @@ async def test_it_stops_a_query(talk: Talk) -> None:
     async def are_gone() -> bool:
         sql = "SELECT count() FROM system.processes WHERE current_database = {name:String}"
         found = await talk.clickhouse.query(sql, {"name": talk.database})
-        return found.first_row == (0,)
+        return found.result_rows == [(0,)]
 
     await wait_until(are_gone, 60, "its queries are gone")

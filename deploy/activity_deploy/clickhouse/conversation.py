@@ -79,7 +79,7 @@ class Conversation:
         if self.asked.encoding.changes(answer.format):
             content = self._encoded(iter((body,) if body else ()), answer.format)
             packing = (b"".join, content)
-            is_large = len(body) > _LARGE_BYTES
+            is_large = len(body) > _LARGE_BYTES or self.asked.encoding.revision  # it may ask
             body = await self._in_thread(*packing) if is_large else packing[0](packing[1])
         await self.reply.rows(body, answer.format, [summary, *self._progress])
 
@@ -116,7 +116,8 @@ class Conversation:
         tail: Callable[[], bytes] = bytes,
     ) -> Iterator[bytes]:
         encoding = self.asked.encoding
-        return encoding.pack(with_tail(encoding.encode(pieces, answer_format), tail))
+        content = encoding.encode(pieces, answer_format, lambda: self.engine.types_of(self.run))
+        return encoding.pack(with_tail(content, tail))
 
     async def _fetched(self, content: Iterator[bytes]) -> bytes | None:
         fetching: asyncio.Future[bytes | None]

@@ -18,10 +18,12 @@ class Encoding:
     level: int = 1
     http: str = ""
 
-    def encode(self, pieces: Iterator[bytes], answer_format: str) -> Iterator[bytes]:
+    def encode(
+        self, pieces: Iterator[bytes], answer_format: str, types: native.Types
+    ) -> Iterator[bytes]:
         """Of an answer in this format. Raises EngineError at a block that cannot be encoded."""
         if self.revision and answer_format == _NATIVE:
-            return native.with_heads(pieces, self.revision)
+            return native.with_heads(pieces, self.revision, types)
         return pieces
 
     def pack(self, pieces: Iterator[bytes]) -> Iterator[bytes]:

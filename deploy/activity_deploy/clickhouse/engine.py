@@ -5,9 +5,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
+
 from activity_deploy.clickhouse.connections import MARK, ConnectionPool, connect, quote
-from activity_deploy.clickhouse.errors import refused
+from activity_deploy.clickhouse.errors import RAISED, EngineError, refused
 from activity_deploy.clickhouse.insert_file import InsertFiles
+from activity_deploy.clickhouse.output_clause import output
 from activity_deploy.clickhouse.query_ids import resolved
 from activity_deploy.clickhouse.run import Answer, Run, run_on
 
@@ -97,6 +100,21 @@ class Engine:
             found = bytes(connection.query(sql, "TabSeparated").bytes() or b"").decode().split()
             figures.update(zip(_FIGURES, found, strict=False))
         return figures
+
+    def types_of(self, run: Run) -> dict[bytes, bytes]:
+        """The columns of a SELECT that has been understood, by their names; none where it needs
+        what only its session has."""
+        sql = run.statement.sql
+        described = b"DESCRIBE (" + sql[: output(sql)[0]] + b"\n)"
+        with contextlib.suppress(EngineError, *RAISED):
+            connection = self.connections.take(run.key)
+            try:
+                result = connection.chdb.query(described, "JSONCompactEachRow", run.params)
+            finally:
+                connection.chdb.close()
+            rows = map(orjson.loads, bytes(result.bytes() or b"").splitlines())
+            return {row[0].encode(): row[1].encode() for row in rows}
+        return {}
 
     def close(self, patience: float) -> bool:
         """Stop what reads, wait up to `patience` seconds for all, close. False: some still run."""

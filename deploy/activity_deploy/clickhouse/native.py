@@ -5,7 +5,8 @@ BlockInfo before each block and, since 54454, a byte in each column's head. So t
 must be found, and for that all that stands before them be read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 
 from activity_deploy.clickhouse.native_types import opening
 from activity_deploy.clickhouse.passing import Passing
@@ -20,24 +21,30 @@ _BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff"
 _BUCKETS = b"\x03\x00"
 _NOT_CUSTOM = b"\x00"
 
+# Version 0 and old clients know a column of type DateTime('Zone') as DateTime.
+_WITH_TIME_ZONE = 54337
+_DATE_TIME = b"\x08DateTime"
+
 _GOOD_SIZE = 1 << 18
 
+#: Asks for the types of columns by their names; it may block.
+Types = Callable[[], Mapping[bytes, bytes]]
 
-def with_heads(
-    pieces: Iterable[bytes], revision: int, zones: dict[str, str] | None = None
-) -> Iterator[bytes]:
+
+def with_heads(pieces: Iterable[bytes], revision: int, types: Types = dict) -> Iterator[bytes]:
     """Native data of version 0 as it would be for `revision`, which is over 0.
 
-    `zones`: columns of type DateTime('Zone'), of which version 0 does not tell the zone. Data that
-    is cut off in a block stays so. Raises EngineError (48) for a type whose length is not known.
+    `types` is asked once, where there is a DateTime. Data that is cut off in a block stays so.
+    Raises EngineError (48) for a type whose length is not known.
     """
     passing = Passing(iter(pieces))
     info = _BLOCK_INFO + (_BUCKETS if revision >= _WITH_OUT_OF_ORDER_BUCKETS else b"") + b"\x00"
-    is_marked = revision >= _WITH_CUSTOM_SERIALIZATION
+    mark = _NOT_CUSTOM if revision >= _WITH_CUSTOM_SERIALIZATION else b""
+    known = cache(types if revision >= _WITH_TIME_ZONE else dict)
     while not passing.at_end:
         passing.insert(info)
         try:
-            _pass_block(passing, is_marked, zones or {})
+            _pass_block(passing, mark, known)
         except EOFError:
             yield b"".join(passing.drain())
             yield from passing.rest()
@@ -48,12 +55,15 @@ def with_heads(
         yield rest
 
 
-def _pass_block(passing: Passing, is_marked: bool, zones: dict[str, str]) -> None:
+def _pass_block(passing: Passing, mark: bytes, types: Types) -> None:
     columns, rows = passing.varint(), passing.varint()
     for _ in range(columns):
-        passing.string()  # its name
-        kind = passing.string()
-        if is_marked:
-            passing.insert(_NOT_CUSTOM)
+        name = passing.string()
+        if passing.comes(_DATE_TIME):
+            kind = types().get(name, b"DateTime")
+            passing.swap(_DATE_TIME, bytes((len(kind),)) + kind)
+        else:
+            kind = passing.string()
+        passing.insert(mark)
         if rows:
             opening(kind.decode())(passing)(passing, rows)

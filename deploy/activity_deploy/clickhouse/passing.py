@@ -1,5 +1,6 @@
 """Bytes on their way through: they are counted and read, and something is put between them."""
 
+import contextlib
 from collections.abc import Iterator
 
 _VARINT_BYTES = 10
@@ -22,6 +23,18 @@ class Passing:
             if not self._next():
                 return self._at == len(self._data)
         return False
+
+    def comes(self, data: bytes) -> bool:
+        """It comes next; what comes is not passed."""
+        with contextlib.suppress(EOFError):
+            self._have(len(data))
+        return self._data.startswith(data, self._at)
+
+    def swap(self, old: bytes, new: bytes) -> None:
+        """Put `new` in the place of `old`, which comes next."""
+        self.insert(new)
+        self._at += len(old)
+        self._sent = self._at
 
     def insert(self, data: bytes) -> None:
         """Put it between what has been read and what comes next."""

@@ -96,7 +96,7 @@ class Reply:
 
     def break_off(self) -> None:
         """Close the connection without the end of the answer, so that nobody takes it for whole."""
-        self._scope["extensions"]["activity.close"]()
+        self._scope["extensions"]["activity.close"]["call"]()
 
     def _of_rows(self, answer_format: str, figures: list[Figures]) -> Headers:
         headers = [

@@ -121,6 +121,18 @@ async def test_native_blocks_have_the_head_of_the_clients_version(
     assert answer.content.count(head) == blocks
 
 
+async def test_a_date_has_its_zone_for_those_who_know_zones(http: httpx.AsyncClient) -> None:
+    sql = "SELECT toDateTime({at:UInt32}, 'Asia/Tokyo') AS `a b`, toDateTime(7) AS b -- FORMAT TSV"
+    settings = {"default_format": "Native", "param_at": "7"}
+    for revision, name in (("0", "DateTime"), ("54460", "DateTime('Asia/Tokyo')")):
+        parameters = settings | {"client_protocol_version": revision}
+        answer = await http.post("/", params=parameters, content=sql)
+        assert answer.status_code == 200, answer.text
+        marks = b"\0" if revision != "0" else b""
+        head = bytes((len(name),)) + name.encode() + marks + struct.pack("<I", 7)
+        assert b"\x03a b" + head in answer.content
+
+
 async def test_a_type_whose_end_nobody_knows_is_refused(http: httpx.AsyncClient) -> None:
     parameters = {"default_format": "Native", "client_protocol_version": "54460"}
     answer = await http.post("/", params=parameters, content="SELECT uniqState(1)")

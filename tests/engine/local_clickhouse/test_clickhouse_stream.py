@@ -16,7 +16,8 @@ from tests.support.wait import wait_until
 
 ENDLESS = "SELECT number FROM system.numbers"
 BIG = "SELECT number FROM numbers(3000000)"
-LATE = "SELECT number, throwIf(number = 3000000) FROM numbers(10000000)"
+# One thread: what comes before the error is written before it.
+LATE = "SELECT number, throwIf(number = 1000000) FROM numbers(10000000) SETTINGS max_threads = 1"
 
 
 @pytest.fixture
@@ -80,10 +81,18 @@ async def test_an_error_in_an_answer_that_is_waited_for_has_its_status(
 
 
 async def test_a_timeout_after_the_first_byte(http: httpx.AsyncClient) -> None:
+    query_id = uuid.uuid4().hex
+
+    async def is_over_its_time() -> bool:
+        sql = f"SELECT count() FROM system.processes WHERE query_id = '{query_id}' AND elapsed > 6"
+        return (await http.post("/", content=sql)).text == "1\n"
+
     received = b""
+    parameters = {"max_execution_time": "6", "query_id": query_id}
     with pytest.raises(httpx.RemoteProtocolError):
-        parameters = {"max_execution_time": "1"}
         async with http.stream("POST", "/", params=parameters, content=ENDLESS) as answer:
+            # Nobody reads, so that it waits, and there is little to read then.
+            await wait_until(is_over_its_time, 60, "its time is over")
             async for piece in answer.aiter_raw():
                 received = received[-1000:] + piece
     assert b"Code: 159. " in received
