@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients clients-node clients-go clients-java clients-rust starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,37 @@ foreign-kafkajs: .state/foreign/kafkajs/send.mjs
 	@cp $(FOREIGN)/kafkajs/*.json $(@D)
 	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@cp $(FOREIGN)/kafkajs/send.mjs $@
+
+# The same for the clients that others talk to ClickHouse with.
+CLIENTS := tests/clients
+
+test-clients: setup ## ClickHouse's clients of five languages on the local engine: docs/clients.md
+	ACTIVITY_TEST_ALL_CLIENTS=1 $(BIN)/python -m pytest $(CLIENTS)
+
+clients-node: .state/clients/node/client.mjs
+.state/clients/node/client.mjs: $(wildcard $(CLIENTS)/node/*)
+	@mkdir -p $(@D)
+	@cp $(CLIENTS)/node/*.json $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@cp $(CLIENTS)/node/client.mjs $@
+
+clients-go: .state/clients/go
+.state/clients/go: $(wildcard $(CLIENTS)/go/*)
+	@mkdir -p $(@D)
+	@cd $(CLIENTS)/go && go build -mod=readonly -o $(CURDIR)/$@ .
+	@touch $@
+
+clients-java: .state/clients/java/.stamp
+.state/clients/java/.stamp: $(CLIENTS)/java/pom.xml
+	@mkdir -p $(@D)
+	@mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D) -DincludeScope=runtime
+	@touch $@
+
+clients-rust: .state/clients/rust/.stamp
+.state/clients/rust/.stamp: $(wildcard $(CLIENTS)/rust/Cargo.*) $(CLIENTS)/rust/src/main.rs
+	@mkdir -p $(@D)
+	@cd $(CLIENTS)/rust && CARGO_TARGET_DIR=$(CURDIR)/$(@D) cargo build --quiet --locked
+	@touch $@
 
 # Linters of npm, with the versions and hashes of their lock file; their exceptions stand beside it.
 LINT := tests/contract/lint

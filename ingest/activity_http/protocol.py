@@ -89,6 +89,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        # For an answer that must not look complete: what was sent is sent, and then it ends.
+        self.scope["extensions"] = {"activity.close": {"call": self.transport.close}}
         if self._stage is Stage.IDLE:  # behind another one in the same piece
             self._enter(Stage.HEAD)
 

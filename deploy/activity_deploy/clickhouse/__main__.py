@@ -22,7 +22,7 @@ from activity_deploy.errors import first_line
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.settings import explain
 from activity_http.limits import HttpLimits
-from activity_http.server import options
+from activity_http.server import options, raise_file_limit
 from activity_telemetry.logs import configure_logging
 from activity_telemetry.settings import LogSettings
 
@@ -99,6 +99,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except RuntimeError as error:
         return _fail(f"the engine does not open {arguments.path}: {first_line(error)}")
+    raise_file_limit()  # a running query has a pipe beside its connection
     return _serve(ClickHouseHTTP(engine, access, confinement), listener, limits)
 
 

@@ -1,47 +1,41 @@
 """ClickHouse's HTTP interface as a plain ASGI application: each layer less is time per query."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
-from typing import Any
 
-import orjson
-
-from activity_deploy.clickhouse import compression, request
+from activity_deploy.clickhouse import request
 from activity_deploy.clickhouse.access import Access
 from activity_deploy.clickhouse.confinement import Confinement
+from activity_deploy.clickhouse.conversation import Conversation
 from activity_deploy.clickhouse.engine import Engine
 from activity_deploy.clickhouse.errors import EngineError
 from activity_deploy.clickhouse.metrics import EngineMetrics
+from activity_deploy.clickhouse.reply import Receive, Reply, Scope, Send
 from activity_deploy.clickhouse.request import QueryRequest
 from activity_deploy.clickhouse.run import Answer, Run
 from activity_deploy.clickhouse.sessions import Sessions
 from activity_telemetry.exposition import CONTENT_TYPE
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-# A thread per query that runs; more wait for their turn.
+# A thread per query that runs, and one for its answer if it is large; more wait for their turn.
 _MOST_QUERIES = 128
-# Only a query slower than this is worth watching its client for.
-_WATCH_AFTER_SECONDS = 0.1
+# As a server says it, of what it has and of what we do not serve, such as /play and /dashboard.
+_NO_HANDLE = """There is no handle {path}
 
-_CONTENT_TYPES = {
-    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
-    "TSV": "text/tab-separated-values; charset=UTF-8",
-    "CSV": "text/csv; charset=UTF-8; header=absent",
-    "CSVWithNames": "text/csv; charset=UTF-8; header=present",
-    "JSON": "application/json; charset=UTF-8",
-    "JSONCompact": "application/json; charset=UTF-8",
-    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
-    "Native": "application/octet-stream",
-    "RowBinary": "application/octet-stream",
-    "Parquet": "application/octet-stream",
-    "Arrow": "application/octet-stream",
-}
-_TEXT = "text/plain; charset=UTF-8"
+Use / or /ping for health checks.
+Or /replicas_status for more sophisticated health checks.
+
+Send queries from your program with POST method or GET /?query=...
+
+Use clickhouse-client:
+
+For interactive data analysis:
+    clickhouse-client
+
+For batch query processing:
+    clickhouse-client --query='SELECT 1' > result
+    clickhouse-client < query > result
+"""
+_METHODS = ("GET", "HEAD", "POST")
 
 
 class ClickHouseHTTP:
@@ -58,38 +52,35 @@ class ClickHouseHTTP:
         self._confinement = confinement
         self._sessions = Sessions(engine)
         self._threads = ThreadPoolExecutor(_MOST_QUERIES, thread_name_prefix="query")
-        self._common = [
-            (b"x-clickhouse-server-display-name", b"chdb"),
-            (b"x-clickhouse-timezone", engine.timezone.encode()),
-        ]
+        self._readers = ThreadPoolExecutor(_MOST_QUERIES, thread_name_prefix="answer")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        reply = Reply(scope, send, self._engine.timezone)
         try:
             self._access.check_sender(scope["headers"])
         except EngineError as error:
-            await self._refuse(send, error, "")
+            await reply.refuse(error)
             return
         if scope["path"] in ("/ping", "/replicas_status"):
-            await self._reply(send, 200, b"Ok.\n", [(b"content-type", _TEXT.encode())])
+            await reply.text(200, "Ok.\n")
         elif scope["path"] == "/metrics":
-            headers = [(b"content-type", CONTENT_TYPE.encode())]
-            await self._reply(send, 200, self._metrics.page(), headers)
+            await reply.whole(200, self._metrics.page(), [(b"content-type", CONTENT_TYPE.encode())])
         elif scope["path"] != "/":
-            text = f"There is no handle {scope['path']}\nUse / for queries, /ping for a check.\n"
-            await self._reply(send, 404, text.encode(), [(b"content-type", _TEXT.encode())])
-        elif scope["method"] not in ("GET", "POST"):
-            await self._reply(send, 405, b"Only GET and POST.\n", [(b"allow", b"GET, POST")])
+            await reply.text(404, _NO_HANDLE.format(path=scope["path"]))
+        elif scope["method"] not in _METHODS:
+            allowed = ", ".join(_METHODS)
+            await reply.text(405, f"Only {allowed}.\n", (b"allow", allowed.encode()))
         else:
-            await self._query(scope, receive, send)
+            await self._query(scope, receive, reply)
 
-    async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _query(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
             # Before its body: nobody else may fill the memory.
             self._access.check_password(scope["headers"], scope["query_string"])
         except EngineError as error:
-            await self._refuse(send, error, "")
+            await reply.refuse(error)
             return
         body = await _body(receive)
         if body is None:
@@ -97,78 +88,45 @@ class ClickHouseHTTP:
         names = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        if scope["method"] == "GET" and b"query=" not in scope["query_string"]:
-            await self._reply(send, 200, b"Ok.\n", [(b"content-type", _TEXT.encode())])
+        if scope["method"] != "POST" and b"query=" not in scope["query_string"]:
+            await reply.text(200, "Ok.\n")
             return
-        query_id, began, outcome = "", perf_counter(), "error"
+        began, outcome = perf_counter(), "error"
         try:
             asked = request.read(scope["method"], scope["query_string"], names, body)
-            query_id = asked.query_id
+            reply.query_id, reply.encoding = asked.query_id, asked.encoding
             del body
             self._confinement.check(asked)
-            answer = await self._run(asked, receive)
-            outcome = "cancelled" if answer is None else "ok"
+            is_answered = await self._conversation(asked, receive, reply).hold()
+            outcome = "ok" if is_answered else "cancelled"
         except EngineError as error:
-            await self._refuse(send, error, query_id)
-            return
+            await reply.refuse(error)
         finally:
             self._metrics.ran(outcome, perf_counter() - began)
-        if answer is not None:
-            await self._answer(send, asked, answer)
 
-    async def _run(self, asked: QueryRequest, receive: Receive) -> Answer | None:
-        run = Run(asked.statement, asked.key, asked.params, asked.default_format, asked.external)
-        loop = asyncio.get_running_loop()
-        if asked.session_id:
+    def _conversation(self, asked: QueryRequest, receive: Receive, reply: Reply) -> Conversation:
+        run = Run(
+            asked.statement,
+            asked.key,
+            asked.params,
+            asked.default_format,
+            asked.external,
+            asked.query_id,
+            asked.replaces,
+        )
+
+        def start() -> Future[Answer]:
+            if not asked.session_id:
+                return self._threads.submit(self._engine.execute, run)
             session = asked.session_id, asked.session_timeout, asked.session_check
-            execute = self._sessions.execute
-            future = loop.run_in_executor(self._threads, execute, *session, run)
-        else:
-            future = loop.run_in_executor(self._threads, self._engine.execute, run)
-        if asked.statement.reading and asked.cancel_on_close:
-            done, _ = await asyncio.wait((future,), timeout=_WATCH_AFTER_SECONDS)
-            if not done and not await _answered_first(future, receive):
-                await loop.run_in_executor(None, self._engine.cancel, run)
-                await asyncio.wait((future,))
-                future.exception()
-                return None
-        return await future
+            return self._threads.submit(self._sessions.execute, *session, run)
 
-    async def _answer(self, send: Send, asked: QueryRequest, answer: Answer) -> None:
-        body, encoding = answer.body, ""
-        if asked.accept_encoding:
-            body, encoding = compression.encode(answer.body, asked.accept_encoding)
-        headers = [
-            (b"x-clickhouse-query-id", asked.query_id.encode()),
-            (b"x-clickhouse-summary", orjson.dumps(answer.summary)),
-            (b"content-type", _CONTENT_TYPES.get(answer.format, _TEXT).encode()),
-        ]
-        if answer.format:
-            headers.append((b"x-clickhouse-format", answer.format.encode()))
-        if encoding:
-            headers.append((b"content-encoding", encoding.encode()))
-        await self._reply(send, 200, body, headers)
-
-    async def _refuse(self, send: Send, error: EngineError, query_id: str) -> None:
-        headers = [
-            (b"content-type", _TEXT.encode()),
-            (b"x-clickhouse-exception-code", str(error.code).encode()),
-            (b"x-clickhouse-query-id", query_id.encode()),
-        ]
-        text = error.message.encode("utf-8", "replace") + b"\n"
-        await self._reply(send, error.status, text, headers)
-
-    async def _reply(
-        self, send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        length = (b"content-length", str(len(body)).encode())
-        headers = [*headers, *self._common, length]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return Conversation(self._engine, self._readers, asked, run, start, receive, reply)
 
     def close(self, patience: float) -> bool:
         """Stop running queries and close the engine. False: a query would not stop in time."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False)
         self._sessions.close()
         return self._engine.close(patience)
 
@@ -183,13 +141,3 @@ async def _body(receive: Receive) -> list[bytes] | None:
             pieces.append(piece)
         if not message.get("more_body"):
             return pieces
-
-
-async def _answered_first(future: "asyncio.Future[Answer]", receive: Receive) -> bool:
-    """Wait for the answer or for the client to leave, whichever comes first."""
-    gone = asyncio.ensure_future(receive())
-    try:
-        done, _ = await asyncio.wait((future, gone), return_when=asyncio.FIRST_COMPLETED)
-        return future in done
-    finally:
-        gone.cancel()

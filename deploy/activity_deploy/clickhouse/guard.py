@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 
 from activity_deploy.clickhouse.errors import EngineError, refused
-from activity_deploy.clickhouse.statement import TOKEN, Statement
+from activity_deploy.clickhouse.statement import Statement
+from activity_deploy.clickhouse.tokens import TOKEN
 
 # Most statements have none of these words, and are not read any further.
 _SUSPICIOUS = re.compile(rb"infile|outfile|attach|\bfile\b|\\x", re.IGNORECASE)

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from activity_deploy.clickhouse import compression
+from activity_deploy.clickhouse import compression, framing
+from activity_deploy.clickhouse.answer_pipe import BUFFER_BYTES
 from activity_deploy.clickhouse.connections import MARK, Key
+from activity_deploy.clickhouse.encoding import Encoding
 from activity_deploy.clickhouse.errors import refused
 from activity_deploy.clickhouse.run import ExternalTables
 from activity_deploy.clickhouse.statement import Statement, parse
 
+# Each look costs a query of its own.
+_LEAST_PROGRESS_MS = 100
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# Meant for the HTTP server and not for the engine. Of these only enable_http_compression and the
-# cancel setting have an effect here: an answer is always complete before its first byte is sent
-# (wait_end_of_query, buffer_size), no progress headers are sent, and there are no users to check.
+# Meant for the HTTP server and not for the engine.
 _FOR_THE_SERVER = frozenset(
     [
         "query",
@@ -45,6 +47,11 @@ _FOR_THE_SERVER = frozenset(
         "http_zlib_compression_level",
         "http_make_head_request",
         "close_session",
+        "replace_running_query",
+        "replace_running_query_max_wait_ms",
+        "http_wait_end_of_query",
+        "http_response_buffer_size",
+        "http_native_compression_disable_checksumming_on_decompress",
     ]
 )
 
@@ -64,7 +71,13 @@ class QueryRequest:
     session_timeout: float
     session_check: bool
     cancel_on_close: bool
-    accept_encoding: str
+    #: it stops the running query that has its id
+    replaces: bool
+    #: between two headers of progress; 0: none
+    progress_seconds: float
+    #: bytes of the answer that are waited for before any is sent; 0: all
+    buffer_bytes: int
+    encoding: Encoding
     #: files of a multipart form
     external: ExternalTables = field(default_factory=dict)
 
@@ -82,6 +95,9 @@ def read(
     encoding = headers.get("content-encoding", "")
     if encoding:
         body = (compression.decode(b"".join(body), encoding),)
+    if _is_on(fields, "decompress"):
+        unchecked = _is_on(fields, "http_native_compression_disable_checksumming_on_decompress")
+        body = tuple(framing.decode(body, checksums=not unchecked))
     files: dict[str, bytes] = {}
     content_type = headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
@@ -93,19 +109,15 @@ def read(
         if any(name == "query" or name.startswith("param_") for name in form):
             fields, body = fields | form, ()
     external = {name: _external(name, data, fields) for name, data in files.items()}
-    for name in ("compress", "decompress"):
-        if fields.get(name, "0") not in ("0", "", "false"):
-            text = f"{name}=1 (ClickHouse's own framing) is not served: use Content-Encoding"
-            raise refused(48, "NOT_IMPLEMENTED", text)
     params = {name[6:]: value for name, value in fields.items() if name.startswith("param_")}
     settings = {name: value for name, value in fields.items() if _is_setting(name, external)}
-    if method == "GET":
+    if method in ("GET", "HEAD"):
         settings.setdefault("readonly", "2")  # as ClickHouse: GET must not change anything
-    query_id = fields.get("query_id") or str(uuid.uuid4())
+    query_id = fields.get("query_id") or headers.get("x-clickhouse-query-id", "")
+    query_id = query_id or str(uuid.uuid4())
     if not (query_id.isascii() and query_id.isprintable()):  # it goes into a header
         raise refused(36, "BAD_ARGUMENTS", f"Bad query_id: {query_id!r}")
     format_header = headers.get("x-clickhouse-format", "")
-    compressing = fields.get("enable_http_compression") in ("1", "true")
     return QueryRequest(
         statement=parse(fields.get("query", "").encode("utf-8", "surrogateescape"), body),
         database=fields.get("database") or headers.get("x-clickhouse-database", ""),
@@ -116,10 +128,48 @@ def read(
         session_id=fields.get("session_id", ""),
         session_timeout=_seconds(fields.get("session_timeout", "60")),
         session_check=fields.get("session_check") == "1",
-        cancel_on_close=fields.get("cancel_http_readonly_queries_on_client_close") in ("1", "true"),
-        accept_encoding=headers.get("accept-encoding", "") if compressing else "",
+        cancel_on_close=_is_on(fields, "cancel_http_readonly_queries_on_client_close", "1"),
+        replaces=_is_on(fields, "replace_running_query"),
+        progress_seconds=_progress_seconds(fields),
+        buffer_bytes=_buffer_bytes(fields),
+        encoding=_encoding(fields, headers.get("accept-encoding", "")),
         external=external,
     )
+
+
+def _is_on(fields: dict[str, str], name: str, default: str = "") -> bool:
+    return fields.get(name, default) in ("1", "true")
+
+
+def _buffer_bytes(fields: dict[str, str]) -> int:
+    if any(_is_on(fields, name) for name in ("wait_end_of_query", "http_wait_end_of_query")):
+        return 0
+    text = fields.get("buffer_size") or fields.get("http_response_buffer_size") or "0"
+    return int(_number("buffer_size", text)) or BUFFER_BYTES
+
+
+def _progress_seconds(fields: dict[str, str]) -> float:
+    name = "http_headers_progress_interval_ms"
+    interval = max(_LEAST_PROGRESS_MS, _number(name, fields.get(name, "100")))
+    return interval / 1000 if _is_on(fields, "send_progress_in_http_headers") else 0.0
+
+
+def _encoding(fields: dict[str, str], accepted: str) -> Encoding:
+    method = 0
+    if _is_on(fields, "compress"):
+        method = framing.method_of(fields.get("network_compression_method", "LZ4"))
+    return Encoding(
+        revision=_number("client_protocol_version", fields.get("client_protocol_version", "0")),
+        method=method,
+        level=_number("level", fields.get("network_zstd_compression_level", "1")),
+        http=compression.chosen(accepted) if _is_on(fields, "enable_http_compression") else "",
+    )
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise refused(36, "BAD_ARGUMENTS", f"{name} must be a number: {text!r}")
+    return int(text)
 
 
 def _pairs(encoded: bytes) -> dict[str, str]:

@@ -1,12 +1,17 @@
 """One statement on one connection."""
 
 import time
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from activity_deploy.clickhouse.answer_pipe import AnswerPipe
 from activity_deploy.clickhouse.connections import VERSION, Connection, Key
 from activity_deploy.clickhouse.errors import RAISED, engine_error, refused
 from activity_deploy.clickhouse.insert_file import InsertFiles
+from activity_deploy.clickhouse.kill import kill
+from activity_deploy.clickhouse.output_clause import into_file
 from activity_deploy.clickhouse.statement import (
     ANSWERING,
     Statement,
@@ -25,7 +30,9 @@ ExternalTables = dict[str, tuple[str, str, bytes]]
 class Run:
     """A statement to run, and the state of the connection it needs.
 
-    `connection_name` is set while it runs, for cancelling it.
+    `connection_name` is set while it runs, for cancelling it. With a `pipe` its answer goes there.
+    `replaces`: it stops the running query that has its `query_id`. `ids`: of those that run, by
+    connection.
     """
 
     statement: Statement
@@ -33,7 +40,11 @@ class Run:
     params: dict[str, str]
     default_format: str
     external: ExternalTables = field(default_factory=dict)
+    query_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    replaces: bool = False
+    pipe: AnswerPipe | None = None
     connection_name: str = ""
+    ids: Mapping[str, str] = field(default_factory=dict)
     cancelled: bool = False
 
     @property
@@ -45,15 +56,31 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A statement's rows as bytes of `format` ('' if it answers none), and ClickHouse's summary."""
+    """A statement's rows as bytes of `format` ('' if it answers none), and ClickHouse's summary.
+
+    `body` is empty where they went into the run's pipe.
+    """
 
     body: bytes
     format: str
     summary: dict[str, str]
 
 
+def answer_format_of(run: Run) -> str:
+    """Of the rows that it answers."""
+    return run.statement.result_format or run.default_format
+
+
 def run_on(connection: Connection, run: Run, files: InsertFiles) -> Answer:
     """Run a statement to its end, in this thread. Raises EngineError."""
+    try:
+        return _run_on(connection, run, files)
+    finally:
+        if run.pipe is not None:
+            run.pipe.end()
+
+
+def _run_on(connection: Connection, run: Run, files: InsertFiles) -> Answer:
     statement = run.statement
     started = time.perf_counter_ns()
     try:
@@ -62,16 +89,25 @@ def run_on(connection: Connection, run: Run, files: InsertFiles) -> Answer:
             _query(connection, insert_into(name, data_format, data), "Null", {}, files)
         if statement.data is not None and statement.infile_at is None:
             result = _select_from_input(connection, run, files)
+        elif statement.verb == b"KILL":
+            result = kill(connection, statement.sql, run.default_format, run.ids)
         else:
-            result = _query(connection, statement, run.default_format, run.params, files)
+            written = _into_pipe(run)
+            result = _query(connection, written, run.default_format, run.params, files)
     except RAISED as error:
         raise engine_error(error, VERSION) from None
     if statement.verb == b"INSERT":
         return Answer(b"", "", _summary(result, started))
     body = bytes(result.bytes() or b"")
     has_rows = statement.verb in ANSWERING or bool(body)
-    answer_format = (statement.result_format or run.default_format) if has_rows else ""
+    answer_format = answer_format_of(run) if has_rows else ""
     return Answer(body, answer_format, _summary(result, started, len(body)))
+
+
+def _into_pipe(run: Run) -> Statement:
+    if run.pipe is None:
+        return run.statement
+    return replace(run.statement, sql=into_file(run.statement.sql, run.pipe.path))
 
 
 def _query(

@@ -39,11 +39,11 @@ class Sessions:
             raise refused(
                 374, "INVALID_SESSION_TIMEOUT", f"Session timeout is over {_LONGEST:.0f} seconds"
             )
-        with self._engine.running():
+        with self._engine.running(run):
             session = self._enter(name, check)
-            run.connection_name = session.connection.name
             undo: list[str] = []
             try:
+                self._engine.begin(run, session.connection.name)
                 undo = _apply(session.connection, run)
                 return run_on(session.connection, run, self._engine.files)
             finally:

@@ -6,17 +6,10 @@ from dataclasses import dataclass, replace
 
 from activity_deploy.clickhouse.connections import quote
 from activity_deploy.clickhouse.errors import refused
+from activity_deploy.clickhouse.output_clause import output
+from activity_deploy.clickhouse.tokens import TOKEN
 
-TOKEN = re.compile(
-    rb"""(?P<space> \s+ | --[^\n]* | \#[!\ ][^\n]* | /\*.*?\*/ )
-       | (?P<quoted> '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*` )
-       | (?P<heredoc> \$(?P<tag>\w*)\$ .*? \$(?P=tag)\$ )
-       | (?P<word> \w+ )
-       | (?P<other> . )""",
-    re.VERBOSE | re.DOTALL,
-)
 _BEFORE_FIRST_WORD = re.compile(rb"(?:\s+|--[^\n]*|\#[!\ ][^\n]*|/\*.*?\*/|\()*(\w+)", re.DOTALL)
-_LAST_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)[\s;]*$", re.IGNORECASE)
 # What ClickHouse skips between `FORMAT Name` and the data: blanks, then one line end.
 _BEFORE_DATA = re.compile(rb"[ \t\f]*\r?\n?")
 _BEFORE_NAME = (b"INTO", b"TABLE", b".")
@@ -27,6 +20,9 @@ _INPUT = re.compile(rb"\binput\s*\(\s*(?P<structure>'(?:[^'\\]|\\.|'')*')\s*\)",
 READING = frozenset(
     (b"SELECT", b"WITH", b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS", b"FROM", b"VALUES")
 )
+# A WITH may belong to an INSERT; a SELECT that is allowed to name a file of its own keeps to that.
+_SELECTING = (b"SELECT", b"WITH", b"FROM")
+_NOT_SELECTING = re.compile(rb"\binsert\s+into\b|\boutfile\b", re.IGNORECASE)
 ANSWERING = READING | {b"CHECK", b"KILL", b"CALL"}
 
 
@@ -49,8 +45,12 @@ class Statement:
     @property
     def result_format(self) -> str | None:
         """The statement's own FORMAT, if it ends with one."""
-        found = None if self.data is not None else _LAST_FORMAT.search(self.sql[-200:])
-        return found[1].decode() if found else None
+        return None if self.data is not None else output(self.sql)[1] or None
+
+    @property
+    def selecting(self) -> bool:
+        """A SELECT, whose answer the engine can write to a file."""
+        return self.verb in _SELECTING and not _NOT_SELECTING.search(self.sql)
 
 
 def parse(query: bytes, body: Sequence[bytes]) -> Statement:
