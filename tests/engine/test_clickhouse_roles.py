@@ -150,6 +150,7 @@ async def test_the_api_needs_no_more_than_api(store: Store) -> None:
         *("workspaces/w/augmentations/g/activity", "workspaces/w/activity/actions/read"),
         *("workspaces/w/resources/r/activity", "workspaces/w/activity/search?min_duration_ms=0"),
         *("me/activity", "me/activity/summary"),
+        *("activity/feed", "activity/feed?after=now&user_id=u"),
     ]
     async with store.serving("api") as url:
         async with api(settings(url, DATABASE)) as client:
@@ -159,6 +160,7 @@ async def test_the_api_needs_no_more_than_api(store: Store) -> None:
                     answer = await client.get(f"/v1/orgs/acme/{path}", headers=headers)
                     assert answer.status_code == 200, (path, answer.text)
         async with await connect(url, DATABASE) as client_:
+            await client_.query("SELECT days FROM retention")  # of a feed's old cursor
             await refused(
                 client_,
                 "SELECT * FROM dead_letters",

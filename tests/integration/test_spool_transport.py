@@ -19,6 +19,7 @@ from activity_spool.progress import DIRECTORY
 from activity_spool.spool import Spool, open_spool
 from tests.support.consumer import event, ids, message, rows_arrive
 from tests.support.dlq import Dlq
+from tests.support.query import api, bearer, settings
 from tests.support.wait import wait_until
 
 NewSpoolConsumer = Callable[..., Process]
@@ -161,3 +162,28 @@ async def test_what_is_no_event_is_a_row_of_dead_letters(
     assert letters.result_rows == [("spool:service", "invalid_event", '{"org_id": ""}')]
     await consumer.stop()
     spool.close()
+
+
+async def test_the_feed_has_what_came_from_a_spool_that_is_gone(
+    clickhouse: AsyncClient,
+    clickhouse_url: str,
+    database: str,
+    new_spool_consumer: NewSpoolConsumer,
+    tmp_path: Path,
+) -> None:
+    """Nobody takes it over who could tell later how far it was read."""
+    directory = tmp_path / "spool" / DIRECTORY
+    spool = open_spool(directory, "gone", 1 << 30)
+    sent = [event("o", seq=number) for number in range(40)]
+    fill(spool, sent)
+    spool.close()
+    consumer = new_spool_consumer()
+    await consumer.start()
+    try:
+        await rows_arrive(clickhouse, 40)
+        await wait_until(lambda: not [*directory.glob("*.spool")], 60, "the spool is gone")
+    finally:
+        await consumer.stop()
+    async with api(settings(clickhouse_url, database)) as client:
+        found = await client.get("/v1/orgs/o/activity/feed", headers=bearer("o"))
+    assert [one["id"] for one in found.json()["activities"]] == [one["id"] for one in sent]

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from activity_api.auth.caller import READ, READ_ANY_ORG
+from activity_api.auth.caller import EXPORT, READ, READ_ANY_ORG
 from activity_api.settings import TokenSettings
 from activity_deploy.keys.repository import KeyRepository
 from activity_deploy.reading.app import observe_reads
@@ -78,6 +78,24 @@ async def test_who_read_whose_activity(reads: Reads) -> None:
     assert event.metadata["query"] == {"user_id": "bob"}
     assert event.metadata["reads"] == 5
     assert event.workspace_id is event.app_id is event.endpoint_id is None
+
+
+async def test_who_took_it_away(reads: Reads) -> None:
+    """Each way out of the house is told by its path, what was asked for by its filters."""
+    may = bearer("acme", permissions=(READ, EXPORT))
+    async with reads.serving() as client:
+        for rest in ("export?format=csv&user_id=bob&not_action=delete", "feed", "feed?limit=3"):
+            answer = await client.get(f"/v1/orgs/acme/activity/{rest}", headers=may)
+            assert answer.status_code == 200
+        refused = await client.get("/v1/orgs/acme/activity/export", headers=bearer("acme"))
+        assert refused.status_code == 403
+    by_path = {(one.path.rpartition("/")[2], one.status_code): one for one in reads.events}
+    assert by_path.keys() == {("export", 200), ("feed", 200), ("export", 403)}
+    exported = by_path["export", 200]
+    assert (exported.resource_type, exported.resource_id) == ("activity", "orgs/acme")
+    asked = {"format": "csv", "user_id": "bob", "not_action": "delete"}
+    assert exported.metadata["query"] == asked
+    assert by_path["feed", 200].metadata["reads"] == 2
 
 
 async def test_an_api_key_appears_as_one(reads: Reads, clickhouse: AsyncClient) -> None:
