@@ -4,6 +4,10 @@ import asyncio
 import csv
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +15,9 @@ import pyarrow.parquet
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from tests.support.dlq import run_activity
+from activity_deploy.analyst.session import analyst_session
+from activity_deploy.errors import UserError
+from tests.support.dlq import of_tables, run_activity
 from tests.support.query import insert, row
 
 
@@ -52,22 +58,57 @@ async def test_sql_in_each_format_and_as_one_org(
     assert pyarrow.parquet.read_table(file)["n"].to_pylist() == [1, 4]
 
 
-async def test_what_is_wrong_is_one_line(clickhouse_url: str, database: str) -> None:
-    wrong = {
-        "SELECT nope FROM activity": "UNKNOWN_IDENTIFIER",
-        "SELEC 1": "Syntax error: failed at position 1 (SELEC): SELEC 1. Maybe you meant: SELECT\n",
-        "INSERT INTO events (org_id) VALUES ('x')": "READONLY",
-        "DROP TABLE events": "READONLY",
-        "SELECT 1 SETTINGS readonly = 0": "READONLY",
-        "SELECT 1 SETTINGS additional_table_filters = {}": "READONLY",
-        " ; ": "there is no statement",
-    }
-    answers = await asyncio.gather(
-        *(activity(clickhouse_url, database, "sql", one, "--org", "acme") for one in wrong)
-    )
-    for (status, out, err), words in zip(answers, wrong.values(), strict=True):
-        assert (status, out, err.count("\n")) == (1, "", 1), err
-        assert err.startswith("activity: ") and words in err
+WRONG = {
+    "SELECT nope FROM activity": "UNKNOWN_IDENTIFIER",
+    "SELEC 1": "Syntax error: failed at position 1 (SELEC): SELEC 1. Maybe you meant: SELECT",
+    "INSERT INTO events (org_id) VALUES ('x')": "READONLY",
+    "DROP TABLE events": "READONLY",
+    "SELECT 1 SETTINGS readonly = 0": "READONLY",
+    "SELECT 1 SETTINGS additional_table_filters = {}": "READONLY",
+}
+
+
+async def test_what_is_wrong_is_one_line(
+    clickhouse_url: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in of_tables(clickhouse_url, database).items():
+        monkeypatch.setenv(name, value)
+    async with analyst_session("acme") as session:
+        for sql, words in WRONG.items():
+            with pytest.raises(UserError) as raised:
+                await session.raw(sql, "CSV")
+            assert words in str(raised.value)
+            assert "\n" not in str(raised.value)
+    status, out, err = await activity(clickhouse_url, database, "sql", " ; ")
+    assert (status, out, err) == (1, "", "activity: there is no statement\n")
+
+
+def prompt(url: str, database: str, typed: bytes) -> subprocess.CompletedProcess[bytes]:
+    """`activity sql` on a terminal where somebody types this."""
+    ours, theirs = pty.openpty()
+    os.write(ours, typed)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "activity_deploy.cli", "sql", "--format", "csv"],
+            stdin=theirs,
+            capture_output=True,
+            check=False,
+            env=os.environ | of_tables(url, database),
+            timeout=300,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+async def test_a_prompt_goes_on_after_an_error(clickhouse_url: str, database: str) -> None:
+    typed = b"SELECT 20 +\n22 AS n;\nSELECT nope;\n\\d progress\n\\q\n"
+    done = await asyncio.to_thread(prompt, clickhouse_url, database, typed)
+    assert done.returncode == 0
+    assert b'"n"\n42\n' in done.stdout
+    assert b"complete_through" in done.stdout
+    [line] = [one for one in done.stderr.decode().splitlines() if "activity: " in one]
+    assert "UNKNOWN_IDENTIFIER" in line
 
 
 async def test_report(filled: None, clickhouse_url: str, database: str, tmp_path: Path) -> None:
