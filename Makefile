@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-engine test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients clients-node clients-go clients-java clients-rust starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-engine test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients clients-node clients-go clients-java clients-rust analysts lock-analysts test-analysts starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,6 +127,23 @@ clients-rust: .state/clients/rust/.stamp
 	@mkdir -p $(@D)
 	@cd $(CLIENTS)/rust && CARGO_TARGET_DIR=$(CURDIR)/$(@D) cargo build --quiet --locked
 	@touch $@
+
+# The tools of analysts, in an environment of their own: the product needs none of them.
+ANALYSTS := .state/analysts
+
+analysts: $(ANALYSTS)/.stamp ## polars, pandas, DuckDB, SQLAlchemy, dbt, marimo in .state/analysts: docs/connect.md
+$(ANALYSTS)/.stamp: analysts/requirements.lock | setup
+	@echo "activity: installing the Python packages of $< ..."
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(ANALYSTS)
+	@$(BIN)/uv pip sync --quiet --python $(ANALYSTS) --require-hashes $<
+	@touch $@
+
+lock-analysts: setup ## renew analysts/requirements.lock after a change of requirements.in
+	$(BIN)/uv pip compile analysts/requirements.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --quiet --output-file analysts/requirements.lock
+
+test-analysts: analysts ## docs/connect.md as it is pasted, the notebook, the dbt project, Grafana's SQL
+	ACTIVITY_TEST_ANALYSTS=1 $(BIN)/python -m pytest tests/analysts
 
 # Linters of npm, with the versions and hashes of their lock file; their exceptions stand beside it.
 LINT := tests/contract/lint
