@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients clients-node clients-go clients-java clients-rust analysts lock-analysts test-analysts starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-engine test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients clients-node clients-go clients-java clients-rust analysts lock-analysts test-analysts starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,9 +35,9 @@ tools: .venv/tools/promtool ## promtool and prometheus, fetched once by apt
 jars: setup ## Apache Kafka's jars, fetched once by Maven
 	@$(BIN)/python -m activity_deploy.kafka.jars
 
-# Most of an integration test is waiting, so the five parts run side by side.
+# Most of an integration test is waiting, so five parts run side by side; the sixth, which never waits, when one has ended.
 test: jars tools ## unit, SQL on the real engine, integration on real Kafka
-	@$(MAKE) --no-print-directory -j5 test-emit test-consume test-integration test-others test-unit
+	@$(MAKE) --no-print-directory -j5 test-engine test-consume test-emit test-others test-integration test-unit
 
 test-emit: jars tools
 	$(BIN)/python -m pytest tests/integration/emit tests/integration/api tests/integration/http
@@ -50,8 +50,11 @@ test-integration: jars tools
 	  --ignore=tests/integration/http --ignore=tests/integration/consume \
 	  tests/alerts/test_alerts_api.py::test_nothing_fires_in_a_normal_run
 
+test-engine: jars tools
+	$(BIN)/python -m pytest tests/engine/api
+
 test-others: jars tools
-	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts --ignore=tests/unit
+	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts --ignore=tests/unit --ignore=tests/engine/api
 
 test-unit: jars tools
 	$(BIN)/python -m pytest tests/unit

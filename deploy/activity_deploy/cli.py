@@ -29,6 +29,7 @@ from activity_deploy.local.secrets import clickhouse_password, existing, token
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.local.state import StateDirectory
 from activity_deploy.settings import explain, read_settings, to_json, to_text
+from activity_deploy.terminal import harmless
 from activity_deploy.topic import commands as topic
 from activity_kafka.settings import KafkaSettings
 
@@ -222,7 +223,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        sys.exit(f"activity: {error}")
+        sys.exit(f"activity: {harmless(str(error))}")
     except (ValidationError, UnreadableError) as error:
         sys.stderr.writelines(f"activity: {line}\n" for line in explain(error))
         sys.exit(2)

@@ -58,7 +58,7 @@ class Client:
 
 CLIENTS = [
     Client("connect", [sys.executable, "-m", "tests.clients.connect"], quick=True),
-    Client("node", ["node", _MADE / "node" / "client.mjs"], needs=("npm", "node"), quick=True),
+    Client("node", ["node", _MADE / "node" / "client.mjs"], needs=("npm", "node")),
     Client("go", [_MADE / "go"], scheme="", needs=("go",)),
     Client(
         "java",

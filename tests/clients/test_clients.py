@@ -1,6 +1,6 @@
 """Each client that others talk to ClickHouse with, as its package has it: docs/clients.md.
 
-`make test` tries the two that are quick to make, `make test-clients` all of them.
+`make test` tries the one that needs no making, `make test-clients` all of them.
 """
 
 import os

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activity_deploy.analyst.figures import Figures
-from activity_deploy.analyst.terminal import harmless
+from activity_deploy.terminal import harmless
 
 _STEPS = 5
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

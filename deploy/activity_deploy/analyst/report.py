@@ -14,9 +14,9 @@ from activity_deploy.analyst import figures as asked
 from activity_deploy.analyst.figures import Figures
 from activity_deploy.analyst.page import WEEKDAYS, milliseconds, scale_of, to_html
 from activity_deploy.analyst.session import analyst_session
-from activity_deploy.analyst.terminal import harmless
 from activity_deploy.errors import UserError
 from activity_deploy.local.tables import print_table
+from activity_deploy.terminal import cell, harmless
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -92,6 +92,5 @@ def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
     for number, name in enumerate(names):
         table.add_column(name, justify="right" if number else "left", no_wrap=True)
     for row in rows:
-        # Text: what an event holds is no markup of ours.
-        table.add_row(*(Text(harmless(cell).replace("\n", "\\n")) for cell in row))
+        table.add_row(*map(cell, row))
     return table

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from activity_deploy.analyst.session import AnalystSession, analyst_session
-from activity_deploy.analyst.terminal import harmless
 from activity_deploy.errors import UserError
+from activity_deploy.terminal import harmless
 
 _HELP = "A statement ends with `;`. \\q or Ctrl-D ends, \\d lists the tables, \\d NAME a table."
 _TABLES = "SELECT name, comment FROM system.tables WHERE database = currentDatabase() ORDER BY name"

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from activity_consume.dead_letter.model import DeadLetterId, Status, StoredDeadLetter, Summary
 from activity_consume.dead_letter.repository import Count, Outcome
 from activity_deploy.local.tables import natural_width, print_table
+from activity_deploy.terminal import cell, harmless
 
 # Of a detail, on a terminal that is too narrow for it.
 _LEAST_DETAIL = 20
@@ -35,11 +35,10 @@ def _list(summaries: Sequence[Summary], detail_width: int) -> Table:
     table.add_column("bytes", justify="right", no_wrap=True)
     table.add_column("detail", no_wrap=True)
     for one in summaries:
-        # Text: what a producer wrote is no markup of ours.
-        detail = Text(one.detail)
+        detail = cell(one.detail)
         detail.truncate(detail_width, overflow="ellipsis")
         table.add_row(
-            Text(str(one.id)),
+            cell(one.id),
             f"{one.timestamp:%Y-%m-%d %H:%M:%S}",
             one.status,
             one.reason,
@@ -66,7 +65,7 @@ def print_letter(letter: StoredDeadLetter) -> None:
     """The letter's facts, a line each, then its value."""
     print(f"dead letter  {letter.id}")
     print(f"reason       {letter.reason}")
-    print(f"detail       {letter.detail}")
+    print(f"detail       {harmless(letter.detail)}")
     since = f" since {letter.updated_at:%Y-%m-%d %H:%M:%S} UTC"
     print(f"status       {letter.status}{'' if letter.status is Status.WAITING else since}")
     print(f"sent         {letter.timestamp:%Y-%m-%d %H:%M:%S} UTC")

@@ -9,7 +9,6 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from activity_api.app import create_app
 from activity_api.auth.tokens import mint
 from activity_api.settings import (
     ClickHouseSettings,
@@ -49,6 +48,9 @@ async def _total(client: httpx.AsyncClient, path: str, end: str) -> int:
 @contextlib.asynccontextmanager
 async def _api(scope: Scope, database: ClickHouseSettings) -> AsyncIterator[httpx.AsyncClient]:
     """The read API in this process, on the same database."""
+    # Here: it is half of the time in which `activity` starts, and one command needs it.
+    from activity_api.app import create_app  # noqa: PLC0415
+
     key = SecretStr(secrets.token_hex(32))
     tokens = TokenSettings(key=key, algorithms=("HS256",), jwks_url=None, issuer="activity-erase")
     app = create_app(

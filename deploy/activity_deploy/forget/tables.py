@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.table import Table
-from rich.text import Text
 
 from activity_deploy.forget.audit import Erasure
 from activity_deploy.forget.expired import Part
@@ -13,6 +12,7 @@ from activity_deploy.forget.holds import Hold
 from activity_deploy.forget.policy import Policy
 from activity_deploy.forget.retention import Plan
 from activity_deploy.local.tables import print_table
+from activity_deploy.terminal import cell
 
 
 def print_erasures(found: Sequence[Erasure]) -> None:
@@ -24,7 +24,7 @@ def print_erasures(found: Sequence[Erasure]) -> None:
         texts = (one.id, one.kind, one.org_id, one.user_id, _time(one.before), one.asked_by)
         state = "done" if one.finished_at else f"not finished: {one.step}"
         row = (*texts, _time(one.asked_at), one.reason, state, *(f"{n:,}" for n in counts))
-        table.add_row(*map(Text, row))
+        table.add_row(*map(cell, row))
     if found:
         print_table(table)
     print(f"{len(found)} erasures and retentions")
@@ -36,7 +36,7 @@ def print_holds(found: Sequence[Hold]) -> None:
     for one in found:
         row = (one.id, one.org_id, one.user_id, one.reason, one.added_by, _time(one.added_at))
         removed = (one.removed_by, _time(one.removed_at) if one.removed_at else "")
-        table.add_row(*map(Text, (*row, *removed)))
+        table.add_row(*map(cell, (*row, *removed)))
     if found:
         print_table(table)
     print(f"{len(found)} holds")

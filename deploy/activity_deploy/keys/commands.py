@@ -18,6 +18,7 @@ from activity_consume.settings import ClickHouseSettings
 from activity_deploy.arguments import checked
 from activity_deploy.errors import UserError
 from activity_deploy.keys.repository import KeyRecord, KeyRepository, UnknownKeyError
+from activity_deploy.terminal import cell
 from activity_telemetry.logs import silence
 
 app = typer.Typer(no_args_is_help=True, help="API keys: for services and scripts, beside tokens.")
@@ -93,7 +94,7 @@ def _print(records: list[KeyRecord]) -> None:
     for it in records:
         workspaces = "all" if it.workspaces is None else " ".join(it.workspaces)
         row = (it.id, it.org_id, it.name, " ".join(it.permissions), workspaces, it.status(now))
-        table.add_row(*row, _text(it.expires_at), _text(it.used_at))
+        table.add_row(*map(cell, (*row, _text(it.expires_at), _text(it.used_at))))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 400  # a script reads whole ids

@@ -70,7 +70,7 @@ def test_every_endpoint_is_tried() -> None:
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 @pytest.mark.parametrize("path", OPERATIONS)
 @examples(
-    max_examples=EXAMPLES or 8,
+    max_examples=EXAMPLES or 4,
     derandomize=not EXAMPLES,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -160,8 +160,8 @@ def targets(path: str) -> list[tuple[str, str]]:
 
 
 def is_tried(path: str, n: int) -> bool:
-    """One in eight, others at each endpoint; all of them: `make attacks`."""
-    mine = (n + list(OPERATIONS).index(path)) % 8 == 0
+    """One in sixteen, others at each endpoint; all of them: `make attacks`."""
+    mine = (n + list(OPERATIONS).index(path)) % 16 == 0
     return mine or "ACTIVITY_TEST_ALL_ATTACKS" in os.environ
 
 

@@ -1,14 +1,18 @@
 """A dead letter's name, and which letters a command line means."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from activity_consume.dead_letter.model import DeadLetterId
+from activity_consume.dead_letter.model import DeadLetterId, Status, Summary
 from activity_deploy.dlq import commands as dlq
-from activity_deploy.dlq.report import printable
+from activity_deploy.dlq.report import print_list, printable
 from activity_deploy.errors import UserError
+from activity_deploy.forget.holds import Hold
+from activity_deploy.forget.tables import print_holds
 
 topics = st.text("abcXYZ019._-", min_size=1, max_size=249)
 
@@ -51,6 +55,21 @@ def test_a_terminal_obeys_no_message() -> None:
     assert printable(None) == "null"
     assert printable("grün 😀\n\ttab".encode()) == "grün 😀\n\ttab"
     assert printable(b"\x1b[2J\x07\xff\x00\xc2\x9b1m\r") == r"\x1b[2J\x07\xff\x00\x9b1m\r"
+
+
+STEERING = "\x1b]0;owned\x07\x1b[2J\u202e"
+
+
+def test_no_table_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Engines and producers quote what was sent; reasons and names are typed by anybody."""
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    id_ = DeadLetterId(f"topic{STEERING}", 0, 1)
+    summary = Summary(id_, "malformed_json", STEERING, Status.WAITING, at, 3)
+    print_list([summary], 1)
+    print_holds([Hold("h", STEERING, STEERING, STEERING, STEERING, at, STEERING, at)])
+    shown = capsys.readouterr().out
+    assert "\\x1b]0;owned\\x07" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
 def test_a_letter_of_an_accepted_topic_goes_back_to_the_topic_that_kafka_knows() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from activity_deploy.analyst.figures import Action, Day, Figures, User
 from activity_deploy.analyst.page import Scale, milliseconds, nice_top, short, to_html
-from activity_deploy.analyst.terminal import harmless
+from activity_deploy.terminal import harmless
 
 EVIL = "</title><script>alert(1)</script>\x1b[2J\"'&{{ 7 * 7 }}\u202e"
 NOW = datetime(2026, 3, 4, 5, tzinfo=UTC)
