@@ -1,6 +1,5 @@
 """A local engine with generated people, for the tools that `make analysts` installs."""
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,8 +14,6 @@ from tests.support.questions import fill
 @pytest.fixture(scope="session")
 async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
     """As `make run` leaves it: a database `activity`, a password in the state directory."""
-    if os.environ.get("ACTIVITY_TEST_ANALYSTS") != "1":
-        pytest.skip("the tools of analysts are tried by `make test-analysts`")
     assert PYTHON.exists(), "`make analysts` first"
     path = tmp_path_factory.mktemp("analysts")
     server = ClickHouseServer(path / "clickhouse")

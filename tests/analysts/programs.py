@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,14 @@ class Lines:
     section: str
     language: str
     text: str
+
+
+def only_when_asked() -> None:
+    """Leaves a whole module out of `make test`, which does not install these tools."""
+    if os.environ.get("ACTIVITY_TEST_ANALYSTS") != "1":
+        pytest.skip(
+            "the tools of analysts are tried by `make test-analysts`", allow_module_level=True
+        )
 
 
 def blocks() -> list[Lines]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysts.programs import PYTHON, ROOT, Engine, Lines, blocks
+from tests.analysts.programs import PYTHON, ROOT, Engine, Lines, blocks, only_when_asked
 
+only_when_asked()
 BY_ACTION = [one for one in blocks() if one.section in ("polars", "pandas", "DuckDB", "SQLAlchemy")]
 #: The notebook's frames, the pictures that are drawn of them, and the same of the engine.
 FRAMES = {

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.analysts.programs import ROOT, Engine
+from tests.analysts.programs import ROOT, Engine, only_when_asked
 from tests.support.questions import UNTIL
 
+only_when_asked()
 DASHBOARD = json.loads((ROOT / "analysts/grafana/activity-sql.json").read_text(encoding="utf-8"))
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}
 SINCE = UNTIL - timedelta(days=7)
