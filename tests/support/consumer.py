@@ -158,7 +158,9 @@ class Consumer:
             await wait_until(lambda: self.page("/readyz", 200), within, "the consumer is ready")
         except AssertionError as error:
             why = await self.page("/readyz", 503)
-            raise AssertionError(f"{error}; it says {why!r}: {self.process.output()[-5:]}") from None
+            raise AssertionError(
+                f"{error}; it says {why!r}: {self.process.output()[-5:]}"
+            ) from None
 
     async def page(self, path: str, status: int) -> str:
         """The text of a page, '' if it has another status or is not there."""
