@@ -27,6 +27,7 @@ WRITTEN = {
     "dead_letters": "source_topic",
     "progress": "topic",
     "erased_sequences": "producer_id",
+    "settled_offsets": "topic",
 }
 
 

@@ -12,11 +12,14 @@ MAX_DEAD_LETTER_BYTES = 16 << 20
 def dead_letter_producer(
     client_id: str, connection: Mapping[str, Any], **options: Any
 ) -> AIOKafkaProducer:
-    """Not started yet. `connection`: `bootstrap_servers` and the security arguments of aiokafka."""
+    """Not started yet. `connection`: `bootstrap_servers` and the security arguments of aiokafka.
+
+    Not idempotent: aiokafka numbers also what the broker refuses (too large, no right to write), and
+    then the broker refuses all that comes after it. A letter may be in the topic twice anyway.
+    """
     return AIOKafkaProducer(
         client_id=client_id,
         acks="all",
-        enable_idempotence=True,
         max_request_size=MAX_DEAD_LETTER_BYTES,
         **connection,
         **options,
