@@ -14,8 +14,8 @@ def dead_letter_producer(
 ) -> AIOKafkaProducer:
     """Not started yet. `connection`: `bootstrap_servers` and the security arguments of aiokafka.
 
-    Not idempotent: aiokafka numbers also what the broker refuses (too large, no right to write), and
-    then the broker refuses all that comes after it. A letter may be in the topic twice anyway.
+    Not idempotent: aiokafka numbers also what the broker refuses (too large, no right to write),
+    and then it refuses all that comes after it. A letter may be in the topic twice anyway.
     """
     return AIOKafkaProducer(
         client_id=client_id,
