@@ -145,11 +145,14 @@ async def test_unless_it_wants_it_to_go_on(query: Query) -> None:
 
 
 async def test_progress_stands_in_the_headers(query: Query) -> None:
-    asked = {"send_progress_in_http_headers": "1", "max_execution_time": "2"}
     sql = "SELECT count() FROM system.numbers WHERE NOT ignore(sipHash64(number))"
-    answer = await query.run(sql, timeout_overflow_mode="break", **asked)
-    assert answer.status_code == 200, answer.text
-    progress = [json.loads(one) for one in answer.headers.get_list("x-clickhouse-progress")]
+    for seconds in ("2", "10", "60"):  # on a busy machine a query may get to nothing in two
+        asked = {"send_progress_in_http_headers": "1", "max_execution_time": seconds}
+        answer = await query.run(sql, timeout_overflow_mode="break", **asked)
+        assert answer.status_code == 200, answer.text
+        progress = [json.loads(one) for one in answer.headers.get_list("x-clickhouse-progress")]
+        if progress and int(progress[-1]["read_rows"]) > 0:
+            break
     assert int(progress[-1]["read_rows"]) > 0
 
 
