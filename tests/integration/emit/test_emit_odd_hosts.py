@@ -83,13 +83,20 @@ async def test_under_trio_requests_are_served_and_recorded(
 
 # How uWSGI forks: without Python's hooks.
 C_FORK = """
-import ctypes, os, sys, time
+import ctypes, os, sys, threading, time
 from activity_emit import KafkaPublisher
 publisher = KafkaPublisher()
+def at_rest():
+    frames = sys._current_frames()
+    others = [frames.get(one.ident) for one in threading.enumerate()[1:]]
+    return all(one is None or one.f_code.co_name in ("select", "wait") for one in others)
 if sys.argv[1] == "started":
     publisher.start()
-    # A thread that is in the middle of an import holds a lock, which the child would wait for.
+    # A thread in the middle of its work (an import, a file) holds locks that the child would wait
+    # for, whatever it does: who forks like this does it while they rest.
     while not (publisher.forwarder_pid or getattr(publisher._engine, "outbox", None)):
+        time.sleep(0.01)
+    while not at_rest():
         time.sleep(0.01)
 libc = ctypes.PyDLL(None)
 children = []
