@@ -16,15 +16,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from activity_api.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
 from activity_deploy.generate_people import People
+from activity_deploy.generated import BUCKETS, CHUNK, TOPIC, fill
 from activity_deploy.migration_files import MigrationError
 from activity_deploy.migration_run import migrate
 
 DAYS = 90
 ORGS = 2000
 PRODUCER = "generate"
-_TOPIC, _BUCKETS = "generated", 4
-# Of one statement: a part for each bucket and month it touches, and some hundred MB of memory.
-_CHUNK = 500_000
 _TIMEOUT_SECONDS = 600
 # Zipf with exponent 1.1 over the orgs' ranks, each one the area below x^-1.1 from rank - 1/2 to
 # rank + 1/2: so a uniform number becomes a rank without a table. The first org has 18 % of all.
@@ -95,11 +93,11 @@ SELECT
     if(runs, map('input', noise[1] % 2000, 'output', noise[2] % 500), map()),
     if(noise[8] % 10 = 0, '{{"region":"eu-1","attempt":1}}', '{{}}'),
     '{PRODUCER}', serial, 1,
-    '{_TOPIC}', kafkaMurmurHash(org) % {_BUCKETS}, serial,
+    '{TOPIC}', kafkaMurmurHash(org) % {BUCKETS}, serial,
     {{first:UInt64}} + {{base:UInt64}}, now64(3) + 3600,
     fromUnixTimestamp64Milli(toInt64(intDiv(arrived, 1000) + 300), 'UTC')
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
-SETTINGS min_insert_block_size_rows = {_CHUNK}, min_insert_block_size_bytes = 0,
+SETTINGS min_insert_block_size_rows = {CHUNK}, min_insert_block_size_bytes = 0,
     max_insert_threads = 1"""  # noqa: S608 - constants and placeholders
 
 
@@ -134,16 +132,10 @@ class Platform:
         since = self.until - timedelta(days=DAYS)
         values = {
             "seed": self.seed,
-            "base": self.base,
-            "rows": self.rows,
             "days": float(DAYS),
             "since": int(since.timestamp()) * 1_000_000,
         }
-        for first in range(0, self.rows, _CHUNK):
-            count = min(_CHUNK, self.rows - first)
-            await client.command(_SQL, parameters={**values, "first": first, "count": count})
-            settled = [[_TOPIC, bucket, self.base + first + count] for bucket in range(_BUCKETS)]
-            await client.insert("settled_offsets", settled, ["topic", "partition", "offset"])
+        async for count in fill(client, _SQL, self.rows, self.base, values):
             yield count
 
 

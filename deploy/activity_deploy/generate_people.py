@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
+from activity_deploy.generated import BUCKETS, CHUNK, TOPIC, fill
+
 DAYS = 90
 PRODUCERS = 12
-CHUNK = 500_000
 #: What a million tokens cost: prompt, completion.
 PRICES = {
     "atlas-large": (3.0, 15.0),
@@ -107,7 +108,7 @@ SELECT
         runs, concat('{{"model":"', model_name, '","region":"', region, '"}}'),
         noise[10] % 3 = 0, concat('{{"region":"', region, '"}}'), '{{}}'),
     concat('generate-', toString(serial % {PRODUCERS})), intDiv(serial, {PRODUCERS}), 1,
-    'generated', kafkaMurmurHash(org) % 4, place,
+    '{TOPIC}', kafkaMurmurHash(org) % {BUCKETS}, place,
     {{first:UInt64}} + {{base:UInt64}}, now64(3) + 3600,
     fromUnixTimestamp64Milli(toInt64(intDiv(arrived, 1000)), 'UTC')
 FROM numbers({{first:UInt64}}, {{count:UInt64}})
@@ -132,14 +133,10 @@ class People:
         midnight = self.until.replace(hour=0, minute=0, second=0, microsecond=0)
         values = {
             "seed": self.seed,
-            "base": self.base,
-            "rows": self.rows,
             "until": until,
             "since": int((midnight - timedelta(days=DAYS)).timestamp()) * 1_000_000,
         }
-        for first in range(0, self.rows, CHUNK):
-            count = min(CHUNK, self.rows - first)
-            await client.command(_SQL, parameters={**values, "first": first, "count": count})
+        async for count in fill(client, _SQL, self.rows, self.base, values):
             yield count
         known = await client.query("SELECT DISTINCT model FROM model_prices")
         missing = PRICES.keys() - {str(model) for (model,) in known.result_rows}

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from activity_deploy.cli import app
 from activity_deploy.generate_people import PRICES, PRODUCERS, People
+from tests.support.feed import page
+from tests.support.query import api, settings
 
 UNTIL = datetime(2026, 3, 4, 5, tzinfo=UTC)
 ROWS = 20_000
@@ -23,6 +25,23 @@ async def insert(client: AsyncClient, seed: int) -> object:
     assert [count async for count in People(ROWS, UNTIL, seed).insert(client)] == [ROWS]
     sums = "SELECT sum(cityHash64(* EXCEPT (_lease))) FROM events"
     return (await one(client, sums))[0]
+
+
+async def test_the_feed_shows_them(
+    clickhouse: AsyncClient, clickhouse_url: str, database: str
+) -> None:
+    """As it does what a consumer wrote."""
+    rows = 200
+    assert [count async for count in People(rows, UNTIL).insert(clickhouse)] == [rows]
+    (org_id, events), *_ = (
+        await clickhouse.query(
+            "SELECT org_id, uniqExact(id) AS events FROM events"
+            " GROUP BY org_id ORDER BY events DESC LIMIT 1"
+        )
+    ).result_rows
+    async with api(settings(clickhouse_url, database)) as client:
+        shown = await page(client, org_id, limit=1000)
+    assert len(shown["activities"]) == events
 
 
 async def test_people(clickhouse: AsyncClient) -> None:
