@@ -25,8 +25,11 @@ _PATIENCE_MS = 10_000
 
 
 @asynccontextmanager
-async def clickhouse() -> AsyncIterator[AsyncClient]:
-    """Raises UserError, also for what the engine answers to a query in the context."""
+async def clickhouse(
+    advice: str = "is it up, is it migrated, is ACTIVITY_CLICKHOUSE_URL right?", **options: Any
+) -> AsyncIterator[AsyncClient]:
+    """Raises UserError with this advice, also for what the engine answers to a query in the
+    context. `options`: further arguments of clickhouse_connect's client."""
     _be_quiet()
     settings = ClickHouseSettings()
     try:
@@ -35,12 +38,13 @@ async def clickhouse() -> AsyncIterator[AsyncClient]:
             **settings.login(),
             database=settings.database,
             autogenerate_session_id=False,
+            **options,
         ) as client:
             yield client
     except ClickHouseError as error:
         raise UserError(
             f"ClickHouse at {urlsplit(settings.url).netloc.rpartition('@')[2]}:"
-            f" {first_line(error)}; is it up, is it migrated, is ACTIVITY_CLICKHOUSE_URL right?"
+            f" {first_line(error)}; {advice}"
         ) from None
 
 

@@ -18,7 +18,6 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from activity_api import settings as api
 from activity_consume.settings import ClickHouseSettings, ConsumerSettings
-from activity_deploy.forget.policy import RetentionSettings
 from activity_deploy.history.settings import ForwardSettings, HistorySettings
 from activity_deploy.local.settings import LocalSettings
 from activity_deploy.reading.settings import ReadingSettings
@@ -49,14 +48,13 @@ PARTS: dict[str, tuple[type[BaseSettings], ...]] = {
         api.TokenSettings,
         api.CursorSettings,
         api.ApiKeySettings,
-        api.RetentionSettings,
         api.StreamSettings,
         api.ExportSettings,
         ReadingSettings,
     ),
     "Export and forward": (HistorySettings, ForwardSettings),
     "Logs and traces": (LogSettings, TraceSettings),
-    "Retention": (RetentionSettings,),
+    "Retention": (api.RetentionSettings,),
     "Local stack": (LocalSettings,),
 }
 HIDDEN = "***"

@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class RetentionSettings(BaseSettings):
-    """How long events are kept: a feed's cursor is good for as long."""
+    """How long events are kept, and for how long a cursor of the feed is good."""
 
     model_config = SettingsConfigDict(
         env_prefix="ACTIVITY_RETENTION_",
@@ -15,7 +15,9 @@ class RetentionSettings(BaseSettings):
     )
 
     days: int | None = Field(default=None, ge=1, le=36_500)
-    """Days that the events of an org without a time of its own are kept; by default for ever."""
+    """Days that `activity retention --apply` keeps the events of an org without a time of its own,
+    and those until the month is over; a cursor of the feed is good for as many. By default for
+    ever."""
 
 
 class StreamSettings(BaseSettings):

@@ -3,15 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
-import clickhouse_connect
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from activity_consume.settings import ClickHouseSettings
+from activity_deploy.clients import clickhouse
 from activity_deploy.errors import UserError, first_line
-from activity_telemetry.logs import silence
 
 # As the role's profile has them (clickhouse_roles/analyst.sql); `readonly` holds the others.
 _LIMITS = {"max_execution_time": "60", "max_memory_usage": str(4 << 30), "readonly": "1"}
@@ -50,24 +47,13 @@ async def analyst_session(org: str | None) -> AsyncIterator[AnalystSession]:
     """As an analyst of `org`, or of all orgs. A server must have granted the role; the local engine
     has none, and there the same is a filter: who knows its password may read all of it anyway.
     Raises UserError."""
-    silence()
-    settings = ClickHouseSettings()
     role = f"activity_analyst_{org}" if org else "activity_platform_analyst"
-    try:
-        async with await clickhouse_connect.get_async_client(
-            dsn=settings.url,
-            **settings.login(),
-            database=settings.database,
-            autogenerate_session_id=False,
-            query_retries=0,
-        ) as client:
-            yield AnalystSession(client, await _as_analyst(client, role, org))
-    except ClickHouseError as error:
-        place = urlsplit(settings.url).netloc.rpartition("@")[2]
-        raise UserError(
-            f"ClickHouse at {place}: {first_line(error)}; is it up, and is ACTIVITY_CLICKHOUSE_URL"
-            f" right? On a server the user needs the role {role} (docs/clickhouse-roles.md)"
-        ) from None
+    advice = (
+        "is it up, and is ACTIVITY_CLICKHOUSE_URL right? On a server the user needs the role"
+        f" {role} (docs/clickhouse-roles.md)"
+    )
+    async with clickhouse(advice, query_retries=0) as client:
+        yield AnalystSession(client, await _as_analyst(client, role, org))
 
 
 def _short(error: ClickHouseError) -> str:

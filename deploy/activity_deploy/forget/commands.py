@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from activity_api.settings import ClickHouseSettings
+from activity_api.settings import ClickHouseSettings, RetentionSettings
 from activity_consume.erasure.scope import Scope
 from activity_consume.errors import StopError
 from activity_consume.settings import ConsumerSettings
@@ -22,7 +22,7 @@ from activity_deploy.forget.audit import Audit
 from activity_deploy.forget.erase import Eraser, Places, parse_before, rules_of
 from activity_deploy.forget.holds import Holds
 from activity_deploy.forget.kafka import topics
-from activity_deploy.forget.policy import Policies, RetentionSettings
+from activity_deploy.forget.policy import Policies
 from activity_deploy.forget.report import Report, report
 from activity_deploy.forget.retention import Retention
 from activity_deploy.forget.spools import Spools

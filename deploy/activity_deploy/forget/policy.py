@@ -4,25 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class RetentionSettings(BaseSettings):
-    """How long events are kept. Variables: `ACTIVITY_RETENTION_...`."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="ACTIVITY_RETENTION_",
-        frozen=True,
-        env_ignore_empty=True,
-        use_attribute_docstrings=True,
-    )
-
-    days: int | None = Field(default=None, ge=1, le=36_500)
-    """Days that `activity retention --apply` keeps the events of an org without a time of its own,
-    and those until the month is over; by default for ever."""
 
 
 @dataclass(frozen=True, slots=True)

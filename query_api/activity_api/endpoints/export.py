@@ -8,8 +8,8 @@ line says so; an answer without it was cut. docs/history.md tells it to users.
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from activity_api.clickhouse.client import ClickHouseClient, UnavailableError
@@ -51,8 +51,6 @@ class Lines:
         if self.csv:
             digest.update(CSV_HEAD)
             yield CSV_HEAD
-        if not body:
-            self.after = None
         while body:
             # Beside the event loop, which others' requests need.
             lines, count = await asyncio.to_thread(self._take, body, digest)
@@ -60,14 +58,11 @@ class Lines:
             yield lines
             time, id_ = last_of(body, csv=self.csv)
             self.after = Cursor(time, id_, 0, self.as_of, self.watermark)
-            if count < _ROWS and not self._is_full:
-                self.after = None
-                break
             if self._is_full:
                 break
-            body = await self._patiently(self._read)
-            if not body:
-                self.after = None
+            body = await self._read_on() if count == _ROWS else b""
+        if not self._is_full:  # all of it was given
+            self.after = None
         yield self._last_line(digest.hexdigest())
 
     @property
@@ -84,13 +79,13 @@ class Lines:
         query = rows_after(self.filter, self.after, self.as_of, limit, csv=self.csv)
         return await self.clickhouse.query(query)
 
-    async def _patiently(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def _read_on(self) -> bytes:
         for _ in range(_TRIES - 1):
             try:
-                return await read()
+                return await self._read()
             except UnavailableError:
                 await asyncio.sleep(_PAUSE_S)
-        return await read()
+        return await self._read()
 
     def _last_line(self, digest: str) -> bytes:
         """`next_cursor`: null at the end of all that was asked for."""
@@ -104,9 +99,3 @@ class Lines:
         }
         line = json.dumps({"export": end}, separators=(",", ":"))
         return f"# {line}\r\n".encode() if self.csv else f"{line}\n".encode()
-
-
-def resumed(filter_: HistoryFilter, text: str, key: bytes) -> Cursor:
-    """Raises CursorError."""
-    cursor = Cursor.open(text, key, filter_)
-    return replace(cursor, total=0)

@@ -12,11 +12,11 @@ from fastapi import Depends, Request, Response
 from activity_api.clickhouse.client import ClickHouseClient
 from activity_api.clickhouse.watermark import Watermark
 from activity_api.clickhouse.watermark import headers as watermark_headers
-from activity_api.endpoints.export import Lines, resumed
+from activity_api.endpoints.export import Lines
+from activity_api.endpoints.history_cursor import open_export_cursor
 from activity_api.endpoints.rate_limit import LimitExceededError, Limits
 from activity_api.endpoints.route import check_parameters
 from activity_api.errors import ApiError, unavailable
-from activity_api.queries.cursor import Cursor, CursorError
 from activity_api.queries.export import AS_OF, as_parquet
 from activity_api.queries.history_filter import HistoryFilter
 from activity_api.queries.query import Query
@@ -87,7 +87,7 @@ class ExportService:
     async def _lines(
         self, filter_: HistoryFilter, csv: bool, most: int | None, cursor: str | None
     ) -> tuple[AsyncIterator[bytes], dict[str, str]]:
-        after = self._opened(filter_, cursor) if cursor else None
+        after = open_export_cursor(cursor, self.cursor_key, filter_) if cursor else None
         if after is None:
             through, as_of = await self.watermark.complete_through(), await self._now()
         else:
@@ -113,13 +113,6 @@ class ExportService:
     async def _now(self) -> datetime:
         """By the engine's clock, which dates its rows."""
         return _EPOCH + timedelta(milliseconds=int(await self.clickhouse.query(Query(AS_OF, {}))))
-
-    def _opened(self, filter_: HistoryFilter, text: str) -> Cursor:
-        try:
-            return resumed(filter_, text, self.cursor_key)
-        except CursorError as error:
-            details = {"parameter": "cursor"}
-            raise ApiError(400, errors.CURSOR_INVALID, str(error), details) from None
 
 
 async def export_service(request: Request) -> ExportService:

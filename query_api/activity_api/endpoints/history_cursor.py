@@ -1,12 +1,14 @@
-"""The cursor of a request for the feed: where it begins, and whether that still can be."""
+"""The cursors of the history endpoints: where a request begins, and whether that still can be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NoReturn
 
 from activity_api.clickhouse.client import ClickHouseClient
 from activity_api.clickhouse.retention import days_kept
 from activity_api.errors import ApiError
-from activity_api.queries.cursor import CursorError
+from activity_api.queries.cursor import Cursor, CursorError
 from activity_api.queries.feed_cursor import FeedCursor
 from activity_api.queries.history_filter import HistoryFilter
 from activity_schemas import errors
@@ -18,10 +20,23 @@ _DAY_S = 86400
 
 def open_cursor(text: str, key: bytes, filter_: HistoryFilter) -> FeedCursor:
     """Raises ApiError (400)."""
-    try:
+    with _told("after"):
         return FeedCursor.open(text, key, filter_.fingerprint())
+
+
+def open_export_cursor(text: str, key: bytes, filter_: HistoryFilter) -> Cursor:
+    """Raises ApiError (400)."""
+    with _told("cursor"):
+        return Cursor.open(text, key, filter_)
+
+
+@contextmanager
+def _told(parameter: str) -> Iterator[None]:
+    try:
+        yield
     except CursorError as error:
-        raise ApiError(400, errors.CURSOR_INVALID, str(error), {"parameter": "after"}) from None
+        details = {"parameter": parameter}
+        raise ApiError(400, errors.CURSOR_INVALID, str(error), details) from None
 
 
 async def check_age(

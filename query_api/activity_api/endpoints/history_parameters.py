@@ -8,7 +8,16 @@ from fastapi import Depends, Query
 
 from activity_api.auth.caller import EXPORT, READ, Caller
 from activity_api.auth.dependency import CurrentCaller, CurrentExporter, may_see
-from activity_api.endpoints.parameters import PageRequest, check_action, page_request
+from activity_api.endpoints.parameters import (
+    LeastDuration,
+    MostDuration,
+    PageRequest,
+    Status,
+    check_action,
+    check_durations,
+    page_request,
+    success_of,
+)
 from activity_api.errors import invalid
 from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.history_filter import (
@@ -82,20 +91,15 @@ Conditions = Annotated[tuple[Condition, ...], Depends(_conditions)]
 
 async def base_request(
     *,
-    status: Annotated[str | None, Query(description="Filter by status: success, error")] = None,
-    min_duration_ms: Annotated[
-        float | None, Query(description="Filter by minimum duration", allow_inf_nan=False)
-    ] = None,
-    max_duration_ms: Annotated[
-        float | None, Query(description="Filter by maximum duration", allow_inf_nan=False)
-    ] = None,
+    status: Status = None,
+    min_duration_ms: LeastDuration = None,
+    max_duration_ms: MostDuration = None,
 ) -> dict[str, Any]:
     """What is no list of values. Raises RequestValidationError."""
-    if status not in (None, "success", "error"):
-        message = "Input should be 'success' or 'error'"
-        raise invalid(("query", "status"), "enum", message, status)
+    success = success_of(status)
+    check_durations(min_duration_ms, max_duration_ms)
     return {
-        "success": None if status is None else status == "success",
+        "success": success,
         "min_duration_ms": min_duration_ms,
         "max_duration_ms": max_duration_ms,
     }

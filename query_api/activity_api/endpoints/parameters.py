@@ -69,6 +69,15 @@ class SearchRequest:
     max_duration_ms: float | None
 
 
+Status = Annotated[str | None, Query(description="Filter by status: success, error")]
+LeastDuration = Annotated[
+    float | None, Query(description="Filter by minimum duration", allow_inf_nan=False)
+]
+MostDuration = Annotated[
+    float | None, Query(description="Filter by maximum duration", allow_inf_nan=False)
+]
+
+
 async def search_request(
     *,
     action: Annotated[
@@ -80,27 +89,20 @@ async def search_request(
         Query(description="Filter by resource: workspace, app, endpoint, augmentation, etc."),
     ] = None,
     user_id: Annotated[str | None, Query(description="Filter by user ID")] = None,
-    status: Annotated[str | None, Query(description="Filter by status: success, error")] = None,
-    min_duration_ms: Annotated[
-        float | None, Query(description="Filter by minimum duration", allow_inf_nan=False)
-    ] = None,
-    max_duration_ms: Annotated[
-        float | None, Query(description="Filter by maximum duration", allow_inf_nan=False)
-    ] = None,
+    status: Status = None,
+    min_duration_ms: LeastDuration = None,
+    max_duration_ms: MostDuration = None,
 ) -> SearchRequest:
     """Raises RequestValidationError."""
     if action is not None:
         check_action("query", action)
-    if status not in (None, "success", "error"):
-        message = "Input should be 'success' or 'error'"
-        raise invalid(("query", "status"), "enum", message, status)
-    if min_duration_ms is not None and max_duration_ms is not None:
-        _check_durations(min_duration_ms, max_duration_ms)
+    success = success_of(status)
+    check_durations(min_duration_ms, max_duration_ms)
     return SearchRequest(
         action=action,
         resource_type=resource_type,
         user_id=user_id,
-        success=None if status is None else status == "success",
+        success=success,
         min_duration_ms=min_duration_ms,
         max_duration_ms=max_duration_ms,
     )
@@ -117,8 +119,17 @@ def check_action(location: str, action: str, parameter: str = "action") -> None:
         raise invalid((location, parameter), "enum", message, action, expected=expected)
 
 
-def _check_durations(least: float, most: float) -> None:
-    if least > most:
+def success_of(status: str | None) -> bool | None:
+    """What a filter's `status` asks for; None: either. Raises RequestValidationError."""
+    if status not in (None, "success", "error"):
+        message = "Input should be 'success' or 'error'"
+        raise invalid(("query", "status"), "enum", message, status)
+    return None if status is None else status == "success"
+
+
+def check_durations(least: float | None, most: float | None) -> None:
+    """Raises RequestValidationError where nothing can be between them."""
+    if least is not None and most is not None and least > most:
         message = "min_duration_ms should not be above max_duration_ms"
         where = ("query", "min_duration_ms")
         raise invalid(where, "duration_range", message, least, max_duration_ms=most)

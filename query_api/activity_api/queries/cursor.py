@@ -1,13 +1,12 @@
 """The opaque cursor: where a pagination stands, and what it keeps from its first page."""
 
-import base64
-import hashlib
-import hmac
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
+
+from activity_api.queries.sealed import seal, unseal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -16,8 +15,6 @@ _MILLISECOND = timedelta(milliseconds=1)
 # the table was complete through (0: unknown); fingerprint.
 _FIELDS = struct.Struct(">Bq16sQqq8s")
 _VERSION = 1
-# 75 bytes with the fields: base64 without padding, so no bit of the text is without meaning.
-_SIGNATURE_BYTES = 18
 
 NOT_OURS = "Not a cursor of this API: pass next_cursor on as it was given"
 
@@ -59,14 +56,14 @@ class Cursor:
             ((self.complete_through or _EPOCH) - _EPOCH) // _MILLISECOND,
             filter_.fingerprint(),
         )
-        return base64.urlsafe_b64encode(payload + _sign(key, payload)).decode()
+        return seal(payload, key)
 
     @classmethod
     def open(cls, text: str, key: bytes, filter_: Fingerprinted) -> "Cursor":
         """Read what `seal` wrote. Raises CursorError."""
-        sealed = _decode(text)
-        payload, signature = sealed[: _FIELDS.size], sealed[_FIELDS.size :]
-        if not hmac.compare_digest(signature, _sign(key, payload)):
+        payload = unseal(text, key)
+        # The feed's cursors are signed with the same key.
+        if payload is None or len(payload) != _FIELDS.size or payload[0] != _VERSION:
             raise CursorError(NOT_OURS)
         _, micros, id_, total, as_of, through, fingerprint = _FIELDS.unpack(payload)
         if fingerprint != filter_.fingerprint():
@@ -80,16 +77,3 @@ class Cursor:
             as_of=_EPOCH + timedelta(milliseconds=as_of),
             complete_through=_EPOCH + timedelta(milliseconds=through) if through else None,
         )
-
-
-def _sign(key: bytes, payload: bytes) -> bytes:
-    return hmac.digest(key, payload, hashlib.sha256)[:_SIGNATURE_BYTES]
-
-
-def _decode(text: str) -> bytes:
-    try:
-        sealed = base64.urlsafe_b64decode(text)
-    except ValueError:
-        return b""
-    # Python's decoder skips what is not base64, and so would let an altered text pass.
-    return sealed if base64.urlsafe_b64encode(sealed).decode() == text else b""

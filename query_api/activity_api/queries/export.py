@@ -1,16 +1,15 @@
 """An export's SQL: an org's events by time, oldest first, as lines or as Parquet."""
 
-import types
-import typing
 from datetime import datetime
 from uuid import UUID
 
+from activity_api.queries.columns import METADATA_IS_OBJECT, is_optional, is_text, plain
 from activity_api.queries.cursor import Cursor
 from activity_api.queries.filter import Parameters, micros
 from activity_api.queries.history_filter import HistoryFilter
 from activity_api.queries.listing import FIRST_FIELDS, ROW, ROW_END, SETTINGS, utf8
 from activity_api.queries.query import Query
-from activity_schemas.answers import NOT_FINITE, Activity
+from activity_schemas.answers import Activity
 
 # Absent is empty in CSV.
 _SETTINGS = SETTINGS.replace("SETTINGS ", "SETTINGS format_csv_null_representation = '', ", 1)
@@ -92,51 +91,36 @@ def as_lines(body: bytes, *, csv: bool) -> tuple[bytes, int]:
     return utf8(body.replace(ROW_END, b"\r\n" if csv else b"\n")), count
 
 
-def _is_text(name: str) -> bool:
-    annotation = Activity.model_fields[name].annotation
-    return name not in ("id", "timestamp", "token_usage", "metadata") and (
-        annotation is str or str in typing.get_args(annotation)
-    )
-
-
 def _cell(name: str) -> str:
-    if _is_text(name):
+    if is_text(name):
         text = f"replaceAll({name}, '{_CSV_END}', '')"
         return f"if(substring({name}, 1, 1) IN {_FORMULA}, concat('\\'', {text}), {text}) AS {name}"
     if name == "token_usage":
         return "toJSONString(token_usage) AS token_usage"
     if name == "metadata":
         return f"{_METADATA} AS metadata"
-    return _number(name)
-
-
-def _number(name: str) -> str:
-    if Activity.model_fields[name].annotation is float:
-        return f"if(isFinite({name}), {name}, {NOT_FINITE}) AS {name}"
-    return name
+    return plain(name)
 
 
 def _parquet_columns() -> str:
     columns = []
-    for name, of in Activity.model_fields.items():
-        optional = isinstance(of.annotation, types.UnionType)
+    for name in Activity.model_fields:
         if name == "id":
             columns.append("toString(id) AS id")
         elif name == "metadata":
             columns.append(f"{_METADATA} AS metadata")
-        elif _is_text(name):
+        elif is_text(name):
             # Some are LowCardinality, which a reader sees as a dictionary; plain text is simpler.
             text = f"CAST({name}, 'String')"
-            columns.append(f"nullIf({text}, '') AS {name}" if optional else f"{text} AS {name}")
+            columns.append(
+                f"nullIf({text}, '') AS {name}" if is_optional(name) else f"{text} AS {name}"
+            )
         else:
-            columns.append(_number(name))
+            columns.append(plain(name))
     return ", ".join(columns)
 
 
-_METADATA = (
-    "if(startsWith(metadata, '{') AND isValidJSON(metadata),"
-    f" replaceAll(metadata, '{_CSV_END}', ''), '{{}}')"
-)
+_METADATA = f"if({METADATA_IS_OBJECT}, replaceAll(metadata, '{_CSV_END}', ''), '{{}}')"
 #: The first line.
 CSV_HEAD = ",".join(Activity.model_fields).encode() + b"\r\n"
 _CSV_ROW = (

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from activity_api.queries.cursor import CursorError
+from activity_api.queries.cursor import NOT_OURS, CursorError
 from activity_api.queries.sealed import seal, unseal
 
 _VERSION = 2
 _HEAD = struct.Struct(">BQ8s")  # version, seconds since 1970 when it was given, filter
 _ENTRY = struct.Struct(">8sHQ")
-_NOT_OURS = "Not a cursor of this API: pass next_cursor on as it was given"
 
 
 class Place(NamedTuple):
@@ -53,7 +52,7 @@ class FeedCursor:
         """Read what `seal` wrote. Raises CursorError."""
         payload = unseal(text, key)
         if payload is None or len(payload) < _HEAD.size or payload[0] != _VERSION:
-            raise CursorError(_NOT_OURS)
+            raise CursorError(NOT_OURS)
         _, given_at, of = _HEAD.unpack_from(payload)
         if of != fingerprint:
             raise CursorError(

@@ -1,17 +1,16 @@
 """A page of the list: its SQL, and the answer built from the engine's own JSON."""
 
 import re
-import types
-import typing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from activity_api.queries.columns import METADATA_IS_OBJECT, is_optional, is_text, plain
 from activity_api.queries.cursor import Cursor
 from activity_api.queries.filter import ActivityFilter, Parameters, micros
 from activity_api.queries.query import Query
 from activity_api.queries.totals import IN_NEWEST_HOURS, Counted, total_of
-from activity_schemas.answers import NOT_FINITE, Activity
+from activity_schemas.answers import Activity
 
 # JSON knows no unescaped control character in a string, so this one splits rows safely even where
 # a service's metadata came with line breaks in it.
@@ -133,22 +132,17 @@ FIRST_FIELDS = re.compile(rb'^\{"id":"([^"]+)","timestamp":"([^"]+)"')
 def _columns() -> str:
     """The contract's fields in their order; absent text is '' in the table, null in the answer."""
     names = []
-    for name, field in Activity.model_fields.items():
+    for name in Activity.model_fields:
         if name == "metadata":
             continue  # already JSON: put in as it is
-        optional = isinstance(field.annotation, types.UnionType)
-        text = str in typing.get_args(field.annotation)
-        if field.annotation is float:
-            names.append(f"if(isFinite({name}), {name}, {NOT_FINITE}) AS {name}")
-        else:
-            names.append(f"nullIf({name}, '') AS {name}" if optional and text else name)
+        absent = is_text(name) and is_optional(name)
+        names.append(f"nullIf({name}, '') AS {name}" if absent else plain(name))
     return ", ".join(names)
 
 
 _NOW = "toString(toUnixTimestamp64Milli(nowInBlock64(3)))"
 ROW = (
     f"substring(formatRowNoNewline('JSONEachRow', {_columns()}) AS fields, 1, length(fields) - 1), "
-    # A scalar is valid, too, and so is an object behind a byte order mark.
-    """',"metadata":', if(startsWith(metadata, '{') AND isValidJSON(metadata), metadata, '{}'), """
+    f"""',"metadata":', if({METADATA_IS_OBJECT}, metadata, '{{}}'), """
     """'}\\x1e'"""
 )

@@ -102,6 +102,16 @@ async def test_what_cannot_be_right_is_a_422(
     assert response.json()["detail"][0]["loc"][:2] == ["query", name]
 
 
+async def test_durations_that_leave_nothing_are_refused_as_by_a_search(
+    client: httpx.AsyncClient,
+) -> None:
+    asked = {"min_duration_ms": 2, "max_duration_ms": 1}
+    for url in ("/v1/orgs/o/workspaces/w1/activity/search", "/v1/orgs/o/activity/feed"):
+        response = await client.get(url, params=asked, headers=bearer("o"))
+        assert response.status_code == 422, response.text
+        assert response.json()["detail"][0]["type"] == "duration_range"
+
+
 async def test_the_lists_take_no_more_than_before(client: httpx.AsyncClient) -> None:
     for query in ("user_id=a&user_id=b", "status_code=200", "not_user_id=a"):
         url = f"/v1/orgs/o/workspaces/w1/activity/search?{query}"
