@@ -1,6 +1,5 @@
 """What runs in the analysts' environment, `.state/analysts`, and the lines of docs/connect.md."""
 
-import asyncio
 import os
 import re
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-ROOT = Path(__file__).parents[2]
+from tests.support.programs import ROOT, ended
+
 PYTHON = ROOT / ".state" / "analysts" / "bin" / "python"
 PAGE = ROOT / "docs" / "connect.md"
 _BLOCK = re.compile(
@@ -71,20 +71,8 @@ class Engine:
         """Exit code and all output of a shell, behind the page's first lines; it finds this engine
         where the page has the port of `make run`."""
         script = f"set -euo pipefail\n{blocks()[0].text}{text}".replace("8123", str(self.port))
-        process = await asyncio.create_subprocess_exec(
-            *("bash", "-c", script),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=ROOT,
-            env=self._environment(),
-        )
-        try:
-            output, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return process.returncode, output.decode()
+        code, output, _ = await ended("bash", "-c", script, merged=True, env=self._environment())
+        return code, output
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "ACTIVITY_" not in name}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysts.programs import PYTHON, ROOT, Engine, Lines, blocks, only_when_asked
+from tests.analysts.programs import PYTHON, Engine, Lines, blocks, only_when_asked
+from tests.support.programs import ROOT
 
 only_when_asked()
 BY_ACTION = [one for one in blocks() if one.section in ("polars", "pandas", "DuckDB", "SQLAlchemy")]

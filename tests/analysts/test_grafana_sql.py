@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.analysts.programs import ROOT, Engine, only_when_asked
+from tests.analysts.programs import Engine, only_when_asked
+from tests.support.programs import ROOT
 from tests.support.questions import UNTIL
 
 only_when_asked()

@@ -1,6 +1,5 @@
 """The clients of others: how the program of each is made and run."""
 
-import asyncio
 import json
 import shutil
 import sys
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).parents[2]
+from tests.support.programs import ROOT, ended
+
 _HERE = Path(__file__).parent
 _MADE = ROOT / ".state" / "clients"
 
@@ -71,17 +71,6 @@ CLIENTS = [
 
 
 async def _run(*command: object) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *map(str, command),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-    )
-    try:
-        output, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, f"{command[0]}: {output.decode()}{errors.decode()}"
-    return output.decode()
+    code, output, errors = await ended(*command)
+    assert code == 0, f"{command[0]}: {output}{errors}"
+    return output

@@ -1,6 +1,7 @@
 """`activity export`: an org's events as files by day, which a later call goes on with."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -43,13 +44,12 @@ def export(
     same call; days that are there are left as they are.
     """
     first, end = days_of(since, until, datetime.now(UTC).date())
-    client = HistoryClient(HistorySettings(), org, EXPORT)
-    try:
-        days = [*_days(first, end)]
-        with typer.progressbar(days, label=f"{len(days)} days") as bar:
-            rows = sum(export_day(client, to, day, form) for day in bar)
-    finally:
-        client.close()
+    days = [*_days(first, end)]
+    with (
+        closing(HistoryClient(HistorySettings(), org, EXPORT)) as client,
+        typer.progressbar(days, label=f"{len(days)} days") as bar,
+    ):
+        rows = sum(export_day(client, to, day, form) for day in bar)
     typer.echo(f"{rows:,} events in {to}")
 
 

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +44,10 @@ def forward(
     metrics = ForwardMetrics(registry)
     if metrics_port is not None:
         start_http_server(metrics_port, "127.0.0.1", registry)
-    client = HistoryClient(HistorySettings(), org, READ, stopped=stopped)
-    with httpx.Client(timeout=settings.timeout_s) as receiver:
+    with (
+        closing(HistoryClient(HistorySettings(), org, READ, stopped=stopped)) as client,
+        httpx.Client(timeout=settings.timeout_s) as receiver,
+    ):
         Forwarder(
             *(client, receiver, ProgressFile(state)),
             to=to,
@@ -55,4 +58,3 @@ def forward(
             longest_pause_s=settings.longest_pause_s,
             say=lambda line: typer.echo(line, err=True),
         ).run(begin)
-    client.close()

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -180,31 +180,35 @@ def forwarder(
     return run, metrics
 
 
+@asynccontextmanager
+async def forwarding(
+    client: HistoryClient, port: int, state: Path
+) -> AsyncIterator[ForwardMetrics]:
+    """A forwarder, which is stopped in the end with what it is at."""
+    stopped = threading.Event()
+    run, metrics = forwarder(client, port, state, stopped)
+    running = asyncio.create_task(asyncio.to_thread(run))
+    try:
+        yield metrics
+    finally:
+        stopped.set()
+        await running
+
+
 async def test_each_event_arrives_under_an_id_that_stays(
     served: Api, clickhouse: AsyncClient, tmp_path: Path
 ) -> None:
     """A receiver that refuses, is away, and takes a batch whose answer is lost; a forwarder that is
     stopped and begun again. By the ids of the batches a receiver has each event once."""
     await write(clickhouse, *(at("o", 0, n) for n in range(35)))
-    state, stopped = tmp_path / "state.json", threading.Event()
+    state = tmp_path / "state.json"
     with receiving([500, 204, 0, 429, 503]) as receiver:
-        run, metrics = forwarder(client_of(served), receiver.port, state, stopped)
-        running = asyncio.create_task(asyncio.to_thread(run))
-        try:
+        async with forwarding(client_of(served), receiver.port, state):
             await wait_until(lambda: len(_events(receiver)) == 35, 60, "all have come")
-        finally:
-            stopped.set()
-            await running
         assert max(Counter(receiver.seen).values()) > 1
         await write(clickhouse, *(at("o", 0, n) for n in range(35, 40)))
-        stopped.clear()
-        run, metrics = forwarder(client_of(served), receiver.port, state, stopped)
-        running = asyncio.create_task(asyncio.to_thread(run))
-        try:
+        async with forwarding(client_of(served), receiver.port, state) as metrics:
             await wait_until(lambda: len(_events(receiver)) == 40, 60, "the rest has come")
-        finally:
-            stopped.set()
-            await running
     assert _events(receiver) == [f"/0/{n}" for n in range(40)]
     assert len(receiver.taken) > len({id_ for id_, _ in receiver.taken})  # one came twice
     assert metrics.up._value.get() == 1
@@ -222,25 +226,17 @@ async def test_a_batch_that_was_on_its_way_at_a_kill_is_sent_again_as_it_was(
     served: Api, clickhouse: AsyncClient, tmp_path: Path
 ) -> None:
     await write(clickhouse, *(at("o", 0, n) for n in range(3)))
-    state, stopped = tmp_path / "state.json", threading.Event()
+    state = tmp_path / "state.json"
     with receiving([503] * 3) as receiver:
-        run, _ = forwarder(client_of(served), receiver.port, state, stopped)
-        running = asyncio.create_task(asyncio.to_thread(run))
-        await wait_until(lambda: receiver.seen, 60, "it has been tried")
-        stopped.set()  # it is not taken: as after a kill, the state has it
-        await running
+        async with forwarding(client_of(served), receiver.port, state):
+            await wait_until(lambda: receiver.seen, 60, "it has been tried")
+        # It was not taken: as after a kill, the state has it.
         before = json.loads(state.read_text())
         assert before["body"]
         await write(clickhouse, *(at("o", 0, n) for n in range(3, 6)))
-        stopped.clear()
         receiver.answers.clear()
-        run, _ = forwarder(client_of(served), receiver.port, state, stopped)
-        running = asyncio.create_task(asyncio.to_thread(run))
-        try:
+        async with forwarding(client_of(served), receiver.port, state):
             await wait_until(lambda: len(_events(receiver)) == 6, 60, "all have come")
-        finally:
-            stopped.set()
-            await running
     assert receiver.taken[0] == (before["id"], before["body"].encode())
 
 

@@ -1,6 +1,5 @@
 """The foreign clients: what each can do, and how its program is made and run."""
 
-import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -10,8 +9,8 @@ from pathlib import Path
 from activity_deploy.kafka.jars import directory as jars
 from activity_deploy.kafka.java import java
 from tests.integration.foreign.plan import CODECS, Producer
+from tests.support.programs import ROOT, ended
 
-ROOT = Path(__file__).parents[3]
 _HERE = Path(__file__).parent
 _MADE = ROOT / ".state" / "foreign"
 
@@ -71,16 +70,5 @@ CLIENTS = [
 
 
 async def _run(*command: object) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *map(str, command),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=ROOT,
-    )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, f"{command[0]}: {output.decode()}"
+    code, output, _ = await ended(*command, merged=True)
+    assert code == 0, f"{command[0]}: {output}"
