@@ -1,9 +1,8 @@
 """The events table, as the consumer uses it: the only place that knows its columns and codes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.binding import quote_identifier
@@ -13,23 +12,23 @@ from activity_consume.batching.dedup import DedupWindow
 from activity_consume.batching.rows import PackedRows, Row
 from activity_consume.errors import InsertError, InsertFailure, first_line
 from activity_consume.record import TopicPartition
-from activity_consume.sink.json_each_row import json_each_row
+from activity_consume.sink.native_block import COLUMNS, native_block
 from activity_consume.validation.validate import ValidEvent
-from activity_schemas.event import ActivityEvent
 
-# All but what a producer must not set: `_ingested_at` is the table's.
-_COLUMNS = [
-    *(name for name in ActivityEvent.model_fields),
-    *("_topic", "_partition", "_offset", "_base_offset", "_lease"),
-]
+_INTO_EVENTS = f"events ({', '.join(COLUMNS)})"
+# The table refuses a message whose id it cannot read, and with it the whole block.
+_PARSABLE_INTO_EVENTS = (
+    f"{_INTO_EVENTS} SELECT {', '.join(COLUMNS)} FROM input('"  # noqa: S608 - our own names
+    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()).replace("'", "\\'")
+    + "') WHERE toUUIDOrNull(JSONExtractString(message, 'id')) IS NOT NULL"
+)
 
 _INSERT_SETTINGS = {
     # On by default since 26.x; it would answer before the rows are in the table.
     "async_insert": 0,
     "wait_end_of_query": 1,
-    "date_time_input_format": "best_effort",
-    "input_format_skip_unknown_fields": 1,
-    "input_format_null_as_default": 1,
+    # `_topic` comes as a plain text.
+    "input_format_native_allow_types_conversion": 1,
     # Late events of many months are no error.
     "max_partitions_per_insert_block": 0,
     # One block, so one part per table partition, and a batch is refused as a whole.
@@ -44,8 +43,6 @@ _INSERT_SETTINGS = {
 # is dropped as long as this one does not say so (docs/adr/0014). Older ones do not know it.
 _SINCE_26_9 = {"deduplicate_insert": "disable"}
 
-# JSONEachRow goes on with the next line after one that it cannot parse.
-_LEAVE_OUT = {"input_format_allow_errors_num": 1 << 30, "input_format_allow_errors_ratio": 1}
 _POLL_SECONDS = 0.1
 # Ids in one question. They travel as parameters, of which HTTP clients and servers take some MiB.
 _ASKED_AT_ONCE = 2000
@@ -99,7 +96,7 @@ class ClickHouseSink:
     ) -> None:
         """One insert that leaves out the rows that the engine cannot parse, however many there are.
         Once it is confirmed, `existing_offsets` says which are in. Raises InsertError."""
-        await self._insert(partition, base_offset, lease_ms, rows, _LEAVE_OUT)
+        await self._insert(partition, base_offset, lease_ms, rows, _PARSABLE_INTO_EVENTS)
 
     async def _insert(
         self,
@@ -107,21 +104,20 @@ class ClickHouseSink:
         base_offset: int,
         lease_ms: int,
         rows: Sequence[Row | PackedRows],
-        more_settings: Mapping[str, int] = MappingProxyType({}),
+        into: str = _INTO_EVENTS,
     ) -> None:
-        body = json_each_row(partition, base_offset, lease_ms, rows)
-        settings = {**_INSERT_SETTINGS, **more_settings, "log_comment": _marker(partition)}
+        body = native_block(partition, base_offset, lease_ms, rows)
+        settings = {**_INSERT_SETTINGS, "log_comment": _marker(partition)}
         if self._client.min_version("26.9"):
             settings |= _SINCE_26_9
         try:
             # A stream, because clickhouse_connect would send bytes a second time when the
             # connection is cut after them: it cannot know that they were applied.
             await self._client.raw_insert(
-                "events",
-                _COLUMNS,
-                _stream(body),
+                into,
+                insert_block=_stream(body),
                 settings=settings,
-                fmt="JSONEachRow",
+                fmt="Native",
             )
         except ClickHouseError as error:
             raise InsertError(_failure(error), first_line(error)) from error
