@@ -21,7 +21,7 @@ ALTER TABLE events
         duration_ms Float64, augmentation_id String, stages_completed Nullable(UInt16),
         total_stages Nullable(UInt16), token_usage Map(String, UInt64), producer_id String, seq UInt64,
         schema_version UInt8
-    ) EPHEMERAL JSONExtract(message, 'Tuple(
+    ) EPHEMERAL JSONExtract(materialize(message), 'Tuple(
         id String, timestamp String, org_id String, workspace_id String, user_id String, app_id String,
         endpoint_id String, principal_type String, principal_id String, token_type String, method String,
         resource_type String, resource_id String, action String, status_code UInt16, error_code String,

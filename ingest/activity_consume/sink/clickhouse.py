@@ -12,16 +12,12 @@ from activity_consume.batching.dedup import DedupWindow
 from activity_consume.batching.rows import PackedRows, Row
 from activity_consume.errors import InsertError, InsertFailure, first_line
 from activity_consume.record import TopicPartition
+from activity_consume.sink.failure import failure
 from activity_consume.sink.native_block import COLUMNS, native_block
+from activity_consume.sink.table_checks import TableChecks
 from activity_consume.validation.validate import ValidEvent
 
 _INTO_EVENTS = f"events ({', '.join(COLUMNS)})"
-# The table refuses a message whose id it cannot read, and with it the whole block.
-_PARSABLE_INTO_EVENTS = (
-    f"{_INTO_EVENTS} SELECT {', '.join(COLUMNS)} FROM input('"  # noqa: S608 - our own names
-    + ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items()).replace("'", "\\'")
-    + "') WHERE toUUIDOrNull(JSONExtractString(message, 'id')) IS NOT NULL"
-)
 
 _INSERT_SETTINGS = {
     # On by default since 26.x; it would answer before the rows are in the table.
@@ -46,10 +42,6 @@ _SINCE_26_9 = {"deduplicate_insert": "disable"}
 _POLL_SECONDS = 0.1
 # Ids in one question. They travel as parameters, of which HTTP clients and servers take some MiB.
 _ASKED_AT_ONCE = 2000
-# The data does not fit, whoever sends it again: parse errors, types, ranges, limits of a value.
-_DATA_CODES = frozenset(
-    (6, 20, 25, 26, 27, 38, 41, 43, 53, 69, 70, 72, 117, 120, 130, 131, 349, 376, 467, 691)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +86,25 @@ class ClickHouseSink:
         lease_ms: int,
         rows: Sequence[Row | PackedRows],
     ) -> None:
-        """One insert that leaves out the rows that the engine cannot parse, however many there are.
-        Once it is confirmed, `existing_offsets` says which are in. Raises InsertError."""
-        await self._insert(partition, base_offset, lease_ms, rows, _PARSABLE_INTO_EVENTS)
+        """One insert that leaves out the rows that the table's columns and constraints refuse,
+        however many there are. Once it is confirmed, `existing_offsets` says which are in. Raises
+        InsertError."""
+        try:
+            into = (await TableChecks.of(self._client, COLUMNS)).insert(_INTO_EVENTS)
+        except ClickHouseError as error:
+            # Nothing was sent. If it answers, it is of no use to ask it again.
+            unknown = failure(error) is InsertFailure.UNKNOWN
+            verdict = InsertFailure.FAILED if unknown else InsertFailure.REJECTED
+            raise InsertError(verdict, first_line(error)) from error
+        await self._insert(partition, base_offset, lease_ms, rows, into)
+
+    async def refusing(self, row: Row) -> str:
+        """Which columns and constraints refuse it, for people; '' if nobody can tell."""
+        try:
+            checks = await TableChecks.of(self._client, COLUMNS)
+            return await checks.refusing(self._client, row.json)
+        except ClickHouseError:
+            return ""
 
     async def _insert(
         self,
@@ -120,7 +128,7 @@ class ClickHouseSink:
                 fmt="Native",
             )
         except ClickHouseError as error:
-            raise InsertError(_failure(error), first_line(error)) from error
+            raise InsertError(failure(error), first_line(error)) from error
 
     async def is_inserting(self, partition: TopicPartition) -> bool:
         """An insert for this partition is running in the engine, whoever sent it."""
@@ -235,13 +243,6 @@ class ClickHouseSink:
 
 def _marker(partition: TopicPartition) -> str:
     return f"activity {partition}"
-
-
-def _failure(error: ClickHouseError) -> InsertFailure:
-    code = getattr(error, "code", None)
-    if code is None:
-        return InsertFailure.UNKNOWN
-    return InsertFailure.REJECTED if code in _DATA_CODES else InsertFailure.FAILED
 
 
 async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
