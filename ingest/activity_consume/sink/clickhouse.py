@@ -40,6 +40,7 @@ _INSERT_SETTINGS = {
 _SINCE_26_9 = {"deduplicate_insert": "disable"}
 
 _POLL_SECONDS = 0.1
+_ACCESS_DENIED = 497
 # Ids in one question. They travel as parameters, of which HTTP clients and servers take some MiB.
 _ASKED_AT_ONCE = 2000
 
@@ -96,7 +97,13 @@ class ClickHouseSink:
             unknown = failure(error) is InsertFailure.UNKNOWN
             verdict = InsertFailure.FAILED if unknown else InsertFailure.REJECTED
             raise InsertError(verdict, first_line(error)) from error
-        await self._insert(partition, base_offset, lease_ms, rows, into)
+        try:
+            await self._insert(partition, base_offset, lease_ms, rows, into)
+        except InsertError as error:
+            # A role of before has no grant for input(): they are found in another way.
+            if getattr(error.__cause__, "code", None) == _ACCESS_DENIED:
+                raise InsertError(InsertFailure.REJECTED, str(error)) from error
+            raise
 
     async def refusing(self, row: Row) -> str:
         """Which columns and constraints refuse it, for people; '' if nobody can tell."""
