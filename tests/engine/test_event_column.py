@@ -17,7 +17,8 @@ from activity_consume.batching.rows import Row
 from activity_consume.record import TopicPartition
 from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_consume.validation.validate import ValidEvent, validate
-from activity_deploy.migrate import migrate, read
+from activity_deploy.migration_files import read
+from activity_deploy.migration_run import migrate
 from activity_schemas.answers import Activity
 from activity_schemas.event import ActivityEvent
 from tests.support.any_event import generated
@@ -108,7 +109,7 @@ async def old(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
     """A client of a database as the release before had it."""
     name = f"test_{uuid4().hex}"
     async with await connect(clickhouse_url, "default") as client:
-        await migrate(client, name, read()[:10])
+        await migrate(client, name, read()[:13])
         async with await connect(clickhouse_url, name) as bound:
             yield bound
         await client.command(f"DROP DATABASE {name} SYNC")

@@ -120,7 +120,10 @@ async def test_many_rows_are_refused_for_several_reasons(
         {"resource_id": "none"},
         {"status_code": 418},
     ]
-    good = {"schema_version": 1, "resource_id": "01890000-0000-7000-8000-000000000000"}
+    good: dict[str, Any] = {
+        "schema_version": 1,
+        "resource_id": "01890000-0000-7000-8000-000000000000",
+    }
     values = [message(event(seq=number, **(good | facts[number % 4]))) for number in range(400)]
     await produce_raw(kafka_bootstrap, topic, values, key=b"acme")
     async with new_consumer(batch_max_age_s=1, variables=_NARROWED) as consumer:
