@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs starlette-suite bench-reading bench-http-limits audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,24 @@ lint-openapi: schemas/openapi.json .state/lint-openapi/node_modules ## Spectral 
 .state/lint-openapi/node_modules: $(wildcard $(LINT)/package*.json)
 	@mkdir -p $(@D)
 	@cp $(LINT)/*.json $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+# The page at / of the read API. Its files are committed, so that nobody needs Node to install or to test it.
+UI := query_api/ui
+UI_BUILT := query_api/activity_api/ui/built
+UI_BUILD = cp -r $(UI)/src $(UI)/build.mjs $(UI)/page.html $(UI)/tsconfig.json .state/ui && cd .state/ui && node_modules/.bin/tsc --noEmit && node build.mjs
+
+ui: .state/ui/node_modules ## build the page at / of the read API from query_api/ui (needs Node)
+	@rm -rf .state/ui/src && $(UI_BUILD) $(CURDIR)/$(UI_BUILT)
+
+ui-check: .state/ui/node_modules ## the same beside it, and compare: the committed files are what its sources make
+	@rm -rf .state/ui/src .state/ui/built && $(UI_BUILD) built >/dev/null
+	@diff -r .state/ui/built $(UI_BUILT) && echo "activity: the page's files are what its sources make"
+
+.state/ui/node_modules: $(wildcard $(UI)/package*.json)
+	@mkdir -p $(@D)
+	@cp $(UI)/package*.json $(@D)
 	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 

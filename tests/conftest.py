@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.support.consumer",
     "tests.support.dlq",
     "tests.support.spans",
+    "tests.support.browser",
 ]
 
 

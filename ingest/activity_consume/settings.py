@@ -90,7 +90,8 @@ class ConsumerSettings(BaseSettings):
     insert_timeout_s: Positive = 60
     """Seconds until an insert that was not answered is in doubt."""
     flush_timeout_s: Positive = 5
-    """Seconds that a partition which is taken away may use to write what it has in memory."""
+    """Seconds that a partition which is taken away may use to write what it has in memory; after a
+    fifth of them no insert begins, and the next owner reads the rest again."""
 
     id_window: Count = 200_000
     """Ids remembered, over all partitions; older ones are asked for in the table."""

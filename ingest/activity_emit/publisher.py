@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from activity_emit import lifecycle
 from activity_emit.assembly import Components, build_relay
+from activity_emit.delivery.queue_bound import LOOKED_AT, bound_of
 from activity_emit.delivery.relay import Relay
 from activity_emit.engine_thread import EngineThread
 from activity_emit.event.draft import Committed, Draft, job_draft
@@ -29,7 +30,7 @@ from activity_kafka.settings import KafkaSecuritySettings, KafkaSettings, Transp
 from activity_schemas.event import ActivityEvent
 from activity_spool.settings import SpoolSettings
 
-_SOMETIMES = 63  # of so many events one looks, in which process it is
+_SOMETIMES = LOOKED_AT - 1  # of so many events one looks, in which process it is
 
 
 class KafkaPublisher(EngineThread):
@@ -63,10 +64,9 @@ class KafkaPublisher(EngineThread):
         self._transport = transport or TransportSettings()
         self._security = security or _security()
         self._options = {"compression_type": self.emit.compression, **(client_options or {})}
-        # Refused here, where somebody reads it, and not at the first event.
+        # Refused here, and not at the first event.
         EmitSettings.model_validate({"compression": self._options["compression_type"]})
-        self._hook = hook
-        self._components = components or Components()
+        self._hook, self._components = hook, components or Components()
         self._bound = self.emit.queue_size
         disown()
         self._reset()
@@ -118,6 +118,8 @@ class KafkaPublisher(EngineThread):
         if os.getpid() != self._process:
             lifecycle.notice_fork()
         queue = self._queue
+        if not len(queue) & _SOMETIMES:
+            self._bound = bound_of(queue, self.emit)
         if len(queue) >= self._bound:
             with self._lock:
                 self._metrics.dropped += 1

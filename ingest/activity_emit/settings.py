@@ -27,6 +27,9 @@ class EmitSettings(BaseSettings):
     """Whether anything is recorded."""
     queue_size: int = Field(default=10_000, ge=1)
     """Events that may wait between request and publisher; further ones are dropped and counted."""
+    queue_max_bytes: int = Field(default=64 << 20, ge=1)
+    """Bytes that they may take, in the service and in its forwarder each: long paths and facts make
+    events large."""
     # A process of its own takes 20 µs per request off the service (docs/adr/0003).
     worker: Literal["process", "thread"] = "process"
     """Where events are built and sent: a process of its own; or a thread, which is also taken where

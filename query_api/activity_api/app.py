@@ -24,10 +24,11 @@ from activity_api.openapi import docs_page as docs
 from activity_api.openapi import document as openapi
 from activity_api.request_target import Application
 from activity_api.settings import Settings
+from activity_api.ui import page
 from activity_telemetry.logs import configure_logging
 from activity_telemetry.traces import traces
 
-_ROUTERS = (router, health.router, docs.router)
+_ROUTERS = (router, health.router, docs.router, page.router)
 
 
 def create_app(
@@ -85,7 +86,8 @@ def create_app(
     app.state.cursor_key = settings.cursor.key.get_secret_value().encode()
     app.state.clock = clock
     for one in _ROUTERS:
-        app.include_router(one)
+        if one is not page.router or settings.server.ui:
+            app.include_router(one)
     app.add_middleware(ObservedRequests, metrics=metrics, access_log=settings.server.access_log)
     add_handlers(app)
     return app

@@ -30,8 +30,20 @@ def json_answer(body: bytes, accept_encoding: str, headers: dict[str, str]) -> R
     return Response(body, headers=more, media_type="application/json")
 
 
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether the request's header of this name lets a file be sent with gzip."""
+    return _weights(accept_encoding)["gzip"] > 0
+
+
 def _coding(accept: str) -> str | None:
     """The one to use of zstd and gzip: the client's preference, zstd where it has none."""
+    offered = _weights(accept)
+    best = max(offered, key=lambda name: offered[name])
+    return best if offered[best] > 0 else None
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """How much a client wants each of the codings that we have."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
         name, _, q = part.replace(" ", "").partition(";q=")
@@ -39,6 +51,4 @@ def _coding(accept: str) -> str | None:
             weights[name] = float(q or 1)
         except ValueError:
             weights[name] = 0
-    offered = {name: weights.get(name, weights.get("*", 0.0)) for name in ("zstd", "gzip")}
-    best = max(offered, key=lambda name: offered[name])
-    return best if offered[best] > 0 else None
+    return {name: weights.get(name, weights.get("*", 0.0)) for name in ("zstd", "gzip")}

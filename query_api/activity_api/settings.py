@@ -55,6 +55,8 @@ class ServerSettings(BaseSettings):
     """By default `/metrics` is on the API's port, without a token; set, it is on this one alone."""
     access_log: bool = True
     """A line for each request: method, path, status, time; never its query."""
+    ui: bool = True
+    """The page at `/` that shows the activity; without it `/` is a 404."""
 
 
 class ClickHouseSettings(FileSettings):

@@ -2,7 +2,9 @@
 
 import operator
 from collections import Counter
+from typing import Any
 
+import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -17,6 +19,7 @@ from tests.chaos.ledger import (
     tally_table,
 )
 from tests.chaos.stack import Stack
+from tests.support.wait import wait_until
 
 PARTITIONS = 4
 
@@ -54,13 +57,13 @@ class Count:
         key = self._ledger.key
         should = expected(self._ledger, present, org_id)
         async with self._stack.api(org_id) as api:
-            summary = (await api.get("/activity/summary", params={"hours": 168})).json()
+            summary = await _answer(api, "/activity/summary", {"hours": "168"})
             ids: list[str] = []
             total = None
             cursor = None
             while True:
-                params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
-                page = (await api.get("/activity", params=params)).json()
+                params = {"limit": "200", **({"cursor": cursor} if cursor else {})}
+                page = await _answer(api, "/activity", params)
                 total = page["total"] if total is None else total
                 ids += [item[key] for item in page["activities"]]
                 cursor = page["next_cursor"]
@@ -105,3 +108,15 @@ class Count:
             ends = await consumer.end_offsets(partitions)
             done = [await consumer.committed(one) or 0 for one in partitions]
         return done, [ends[one] for one in partitions]
+
+
+async def _answer(api: httpx.AsyncClient, path: str, params: dict[str, str]) -> Any:
+    """What the read API says; one that has too much to do says so, and is asked again."""
+
+    async def answer() -> httpx.Response | None:
+        found = await api.get(path, params=params)
+        return None if found.status_code in (429, 503) else found
+
+    found: httpx.Response = await wait_until(answer, 30, f"the read API answers {path}")
+    assert found.status_code == 200, f"{path}: {found.status_code} {found.text}"
+    return found.json()

@@ -27,7 +27,7 @@ class DiskOnly(Outbox):
     """What the disk refuses does not go through memory."""
 
     def add(self, records: list[ProducerRecord]) -> bool:
-        memory, self._memory = self._memory, 0
+        memory, self._memory = self._memory, 0  # events
         try:
             return super().add(records)
         finally:

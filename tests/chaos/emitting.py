@@ -21,11 +21,11 @@ from activity_deploy.process.process import Process
 from activity_schemas.uuid7 import uuid7
 from tests.chaos.emit_unprotected import SETTINGS
 from tests.chaos.run import ORGS, Run
-from tests.support.wait import wait_until
+from tests.support.wait import on_this_machine, wait_until
 
 # What a service that is killed outright may lose: the events of its last 20 ms (`flush_ms`), and
-# of the time by which a busy machine's scheduler is late.
-TAIL_S = 0.02 + 0.08
+# of the time by which a machine's scheduler is late.
+_FLUSH_S, _LATE_S = 0.02, 0.08
 # An event is counted when the answer's last byte is out; a kill can come in between.
 _UNCOUNTED_S = 0.005
 _CLIENTS = 4
@@ -101,6 +101,7 @@ class Emitting:
         self.services = [Service(run, number, environment) for number in range(services)]
         self._answered: dict[str, tuple[float, Service]] = {}
         self._promised: set[str] = set()
+        self._open: dict[str, Service] = {}  # requests without an answer
         run.others += self.services
         run.before_drained.append(lambda: not any(self.spooled()))
 
@@ -132,13 +133,17 @@ class Emitting:
         """kill -9; without `durable` its answers of the last 20 ms promise nothing that is not in
         the spool."""
         at = time.monotonic()
-        await service.kill()  # what is answered in this moment counts as answered before
+        await service.kill()
+        # What it answered before may not have been read here yet; it counts as answered in time.
+        begun = {one for one, who in self._open.items() if who is service}
+        await wait_until(lambda: begun.isdisjoint(self._open), 30, "its last requests have ended")
         if not durable:
+            tail = _FLUSH_S + on_this_machine(_LATE_S)
             kept = set(self.spooled())
             self._ledger.excused |= {
                 one: max(0.0, at - when)
                 for one, (when, who) in self._answered.items()
-                if who is service and when > at - TAIL_S and one not in kept
+                if who is service and when > at - tail and one not in kept
             }
 
     def promise(self, *, only_shown: bool = False) -> None:
@@ -165,6 +170,7 @@ class Emitting:
         org_id, app_id = f"{self._run.topic}-org{random.randrange(ORGS)}", uuid7().hex
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self._ledger.attempted[app_id] = {"app_id": app_id, "org_id": org_id, "timestamp": now}
+        self._open[app_id] = service
         try:
             answer = await http.post(
                 f"http://{HOST}:{service.port}/v1/orgs/{org_id}/workspaces/w1/apps/{app_id}"
@@ -172,6 +178,8 @@ class Emitting:
         except httpx.HTTPError:
             self._ledger.failed += service.up and service.lives == lives
             return
+        finally:
+            del self._open[app_id]
         if answer.status_code == 200:
             self._answered[app_id] = time.monotonic(), service
         else:

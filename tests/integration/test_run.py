@@ -75,7 +75,10 @@ async def test_a_kafka_and_a_clickhouse_that_are_there_are_used(
 
 async def pasted(shown: str) -> None:
     """The lines that a person is told to paste."""
-    lines = shown.split("Lines to paste:\n")[1].splitlines()
+    before, after = shown.split("Lines to paste:\n")
+    [page] = [line.split()[1] for line in before.splitlines() if line.startswith("Page ")]
+    assert "<title>Activity</title>" in await shell(f"curl -s '{page}'", {})
+    lines = after.splitlines()
     token, curls = lines[0], [line for line in lines if line.startswith("curl")]
     *of_the_api, sql, trigger = [await shell(f"{token}\n{line}", {}) for line in curls]
     listing, executions, summary = (json.loads(answer) for answer in of_the_api)

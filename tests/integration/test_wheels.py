@@ -27,6 +27,7 @@ EMITTER = {
 DATA = {
     "activity_api/openapi/swagger_ui/page.html",
     "activity_api/openapi/swagger_ui/swagger-ui-bundle.js",
+    *(f"activity_api/ui/built/{name}" for name in ("app.js", "app.css", "page.html")),
     "activity_deploy/clickhouse/config.xml",
     "activity_deploy/clickhouse/users.xml",
     "activity_deploy/kafka/log4j2.properties",

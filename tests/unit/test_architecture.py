@@ -77,7 +77,7 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
     "activity_api": [
         ("activity_api", "activity_api.__main__", "activity_api.app"),
         ("activity_api.observed",),
-        ("activity_api.error_handlers", "activity_api.openapi"),
+        ("activity_api.error_handlers", "activity_api.openapi", "activity_api.ui"),
         ("activity_api.endpoints",),
         ("activity_api.auth",),
         (
@@ -85,6 +85,7 @@ LAYERS: dict[str, list[tuple[str, ...]]] = {
             "activity_api.errors",
             "activity_api.request_target",
             "activity_api.server",
+            "activity_api.static_files",
         ),
         (
             "activity_api.metrics",

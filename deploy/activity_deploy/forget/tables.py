@@ -31,11 +31,12 @@ def print_erasures(found: Sequence[Erasure]) -> None:
 
 
 def print_holds(found: Sequence[Hold]) -> None:
-    table = _table("id", "org", "user", "reason", "added by", "added (UTC)", "removed (UTC)")
+    names = ("id", "org", "user", "reason", "added by", "added (UTC)")
+    table = _table(*names, "removed by", "removed (UTC)")
     for one in found:
-        removed = _time(one.removed_at) if one.removed_at else ""
         row = (one.id, one.org_id, one.user_id, one.reason, one.added_by, _time(one.added_at))
-        table.add_row(*map(Text, (*row, removed)))
+        removed = (one.removed_by, _time(one.removed_at) if one.removed_at else "")
+        table.add_row(*map(Text, (*row, *removed)))
     if found:
         print_table(table)
     print(f"{len(found)} holds")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from activity_api.settings import ServerSettings
 from activity_consume.settings import ClickHouseSettings
 from activity_deploy.errors import UserError
 from activity_deploy.local.sample_traffic import Result
@@ -75,7 +76,9 @@ def _lines(stack: Stack, base: str, token: str, password: str | None) -> list[st
     database = f"{stack.clickhouse_url}/?database={ClickHouseSettings().database}"
     login = "" if password is None else f" -u default:{password}"
     query = "SELECT action, count() FROM events GROUP BY action FORMAT PrettyCompact"
+    page = f"{stack.api_url}/#org_id={_ORG}&workspace_id={_WORKSPACE}"
     return [
+        *([f"Page     {page} (sign in with the TOKEN below)", ""] if ServerSettings().ui else []),
         "Lines to paste:",
         f"TOKEN={token}",
         f'{curl} "{base}/activity?limit=5"',

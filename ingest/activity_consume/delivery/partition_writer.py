@@ -23,6 +23,10 @@ from activity_consume.metrics import Stats
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sink.clickhouse import ClickHouseSink
 
+# Of `flush_timeout_s`: an insert that begins later may not end in time, and then the next owner
+# waits for its lease; while what is only in memory is read again at once.
+_BEGIN_WITHIN = 0.2
+
 
 class PartitionWriter:
     """Owns a partition from its take-over until it is lost or closed.
@@ -54,6 +58,9 @@ class PartitionWriter:
         self._is_unchanged = is_unchanged
         self._has_turn = False
         self._closing = asyncio.Event()
+        self._begin_within_s = _BEGIN_WITHIN * settings.flush_timeout_s
+        self._begin_by: float | None = None  # by the loop's clock, when it closes
+        self._queueing: asyncio.Timeout | None = None
         partition = accumulator.partition
         self._patience = Patience(partition, stats)
         self._lease = LeaseKeeper(
@@ -104,8 +111,12 @@ class PartitionWriter:
             await self._lease.release()
 
     def close(self) -> None:
-        """Write what is in memory, release the lease, and let `run` end."""
+        """Release the lease, and let `run` end, when the insert on the way has ended. What is in
+        memory is written if its turn comes soon; if not, the next owner reads it again."""
         self._closing.set()
+        self._begin_by = asyncio.get_running_loop().time() + self._begin_within_s
+        if self._queueing is not None:
+            self._queueing.reschedule(self._begin_by)
         self.accumulator.filled.set()
 
     async def _wait_until_due(self) -> None:
@@ -123,7 +134,15 @@ class PartitionWriter:
                 continue
 
     async def _take_in_turn(self) -> Batch | None:
-        await self._memory.turns.acquire()
+        if self._begin_by is not None and asyncio.get_running_loop().time() > self._begin_by:
+            return None
+        try:
+            async with asyncio.timeout_at(self._begin_by) as self._queueing:
+                await self._memory.turns.acquire()
+        except TimeoutError:
+            return None
+        finally:
+            self._queueing = None
         self._has_turn = True
         return self.accumulator.take()
 

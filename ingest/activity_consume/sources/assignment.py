@@ -87,7 +87,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._give_back()
 
     async def close(self) -> None:
-        """Write what is in memory and release everything; waits for `flush_timeout_s` at most."""
+        """Write what can be written soon, and release everything; waits for `flush_timeout_s` at
+        most."""
         await self._give_back()
         self._closed = True
 

@@ -83,8 +83,8 @@ class SpoolFile:
             spool.close()  # an empty one leaves no file behind
 
 
-# Rows deleted in one go: a transaction of some hundred pages.
-_MANY = 1000
+# Rows deleted in one go: a transaction of some hundred pages, and a row is a MiB at most.
+_MANY = 100
 
 
 class SpoolOffsetStore:

@@ -19,6 +19,8 @@ _FLUSH = 200  # events per spool commit
 # ... and while more wait than two of them: fewer commits where each is slow (docs/adr/0003). In a
 # process of its own: in a thread so many take longer than an event may wait.
 _FLUSH_BEHIND = 1_000
+# Whoever reads a spool reads whole rows: large events make short ones.
+_FLUSH_BYTES = 1 << 20
 # Events built in one go, and the pause after them: while this thread computes, the application's
 # waits for the interpreter, at worst 5 ms. In a process of its own it may wait for the processor:
 # then it gets that, and otherwise nothing happens; half a millisecond at a time.
@@ -30,7 +32,7 @@ _BREATH_S = 0.001
 class Collector:
     """Used from the relay's loop only, but for `idle`.
 
-    Thirteen attributes: what it is handed, and the flush that is being built.
+    Fourteen attributes: what it is handed, and the flush that is being built.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Collector:
         # A forwarder's service has let them wait for company already.
         self._flush_s = 0.0 if own_process else flush_ms / 1000
         self._built: list[ProducerRecord] = []
+        self._built_bytes = 0
         self._waiting: list[Callable[[], None]] = []
 
     async def run(self, outbox: Outbox) -> None:
@@ -81,6 +84,8 @@ class Collector:
         """What is still in the queue goes to the outbox at once. Blocks."""
         while self._queue:
             self._build(_SLICE)
+            if self._built_bytes >= _FLUSH_BYTES:
+                self._store(outbox)
         self._store(outbox)
 
     async def _flush(self, outbox: Outbox) -> None:
@@ -92,7 +97,7 @@ class Collector:
                 await self._signals.room.wait()
             behind = self._own_process and left > 2 * _FLUSH
             flush = _FLUSH_BEHIND if behind else _FLUSH
-            while left > 0 and len(self._built) < flush:
+            while left > 0 and len(self._built) < flush and self._built_bytes < _FLUSH_BYTES:
                 some = min(left, self._slice, flush - len(self._built))
                 self._build(some)
                 left -= some
@@ -106,11 +111,13 @@ class Collector:
     def _build(self, most: int) -> None:
         records, waiting = self._builder.take(most)
         self._built += records
+        for record in records:
+            self._built_bytes += len(record.value)
         self._waiting += waiting
 
     def _store(self, outbox: Outbox) -> None:
         """Store what is built, in one commit, and tell those who wait for it."""
-        records, self._built = self._built, []
+        records, self._built, self._built_bytes = self._built, [], 0
         waiting, self._waiting = self._waiting, []
         well = not records or outbox.add(records)
         if not well:

@@ -17,56 +17,62 @@ _ROWS = 20
 
 @dataclass(slots=True)
 class Batch:
-    """Records that were stored together. `resent`: Kafka may have them already."""
+    """Records that were stored together, so many bytes. `resent`: Kafka may have them already."""
 
     records: list[ProducerRecord]
+    size: int
     resent: bool = False
     spool: Spool | None = None
     row: Row | None = None
 
 
 class Outbox:
-    """Used from the publisher's thread only. Without a spool at most `memory` events wait."""
+    """Used from the publisher's thread only. What no disk holds is bounded by `memory`: events, and
+    bytes; what is read ahead by the same bytes."""
 
     def __init__(
-        self, spool: Spool | None, memory: int, metrics: PublisherMetrics, log: RateLimitedLogger
+        self,
+        spool: Spool | None,
+        memory: tuple[int, int],
+        metrics: PublisherMetrics,
+        log: RateLimitedLogger,
     ) -> None:
         self._own = spool
         self._adopted: list[Spool] = []
-        self._memory = memory
+        self._memory, self._memory_bytes = memory
         self._metrics = metrics
         self._log = log
         self._window: deque[Batch] = deque()
-        self._events = 0
+        self._events = self._bytes = 0
         self._read: dict[Path, int] = {}
         self._disk_works = spool is not None
 
     def has_room(self) -> bool:
         """False: let the queue fill up, there is nowhere to put more."""
-        return self._disk_works or self._events < self._memory
+        return self._disk_works or self._fits(self._memory)
 
     def add(self, records: list[ProducerRecord]) -> bool:
         """Store one flush; False if it went nowhere (the spool's cap)."""
-        if self._own is None:
-            self._append(Batch(records))
-            return True
         lines = b"\n".join(record.value for record in records)
+        if self._own is None:
+            self._append(Batch(records, len(lines)))
+            return True
         try:
             number = self._own.append(lines, len(records))
         except SpoolError as error:
             self._disk_works = False
             self._metrics.spool_errors += 1
             self._log.warn("spool", "activity spool failed, events wait in memory: %s", error)
-            if self._events >= self._memory:
+            if not self._fits(self._memory):
                 return False
-            self._append(Batch(records))
+            self._append(Batch(records, len(lines)))
             return True
         self._disk_works = True
         if number is None:
             return False
-        if self._read.get(self._own.path, 0) == number - 1 and self._events < WINDOW:
+        if self._read.get(self._own.path, 0) == number - 1 and self._fits(WINDOW):
             row = Row(number, len(records), lines)
-            self._append(Batch(records, spool=self._own, row=row))
+            self._append(Batch(records, len(lines), spool=self._own, row=row))
             self._read[self._own.path] = number
         return True
 
@@ -93,6 +99,7 @@ class Outbox:
         for batch in batches:
             self._window.popleft()
             self._events -= len(batch.records)
+            self._bytes -= batch.size
             if batch.spool is not None and batch.row is not None:
                 rows.setdefault(id(batch.spool), (batch.spool, []))[1].append(batch.row)
         for spool, some in rows.values():
@@ -127,13 +134,17 @@ class Outbox:
     def _spools(self) -> list[Spool]:
         return ([self._own] if self._own is not None else []) + self._adopted
 
+    def _fits(self, events: int) -> bool:
+        return self._events < events and self._bytes < self._memory_bytes
+
     def _append(self, batch: Batch) -> None:
         self._window.append(batch)
         self._events += len(batch.records)
+        self._bytes += batch.size
 
     def _refill(self) -> None:
         for spool in self._spools():
-            while self._events < WINDOW and (read := self._read.get(spool.path, 0)) < spool.last:
+            while self._fits(WINDOW) and (read := self._read.get(spool.path, 0)) < spool.last:
                 try:
                     rows = spool.read(read, _ROWS)
                 except SpoolError as error:
@@ -141,7 +152,8 @@ class Outbox:
                     break
                 for row in rows:
                     records = list(_records(row.lines.split(b"\n")))
-                    self._append(Batch(records, spool is not self._own, spool, row))
+                    resent = spool is not self._own
+                    self._append(Batch(records, len(row.lines), resent, spool, row))
                 self._read[spool.path] = rows[-1].number if rows else spool.last
 
 

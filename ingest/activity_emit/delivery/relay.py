@@ -164,7 +164,8 @@ class Relay:
                 spool = open_spool(config.directory, config.producer_id, config.spool.max_bytes)
             except SpoolError as error:
                 self._log.warn("spool", "no activity spool, events wait in memory: %s", error)
-        return self._new_outbox(spool, config.emit.queue_size, self._metrics, self._log)
+        memory = config.emit.queue_size, config.emit.queue_max_bytes
+        return self._new_outbox(spool, memory, self._metrics, self._log)
 
     async def _adopt(self, outbox: Outbox) -> None:
         """Look for what dead workers have left, now and then."""

@@ -16,6 +16,7 @@ from collections import deque
 from dataclasses import asdict, replace
 
 from activity_emit.assembly import Components, build_relay
+from activity_emit.delivery.queue_bound import bound_by_size
 from activity_emit.event.draft import Committed, Draft, unpack_all
 from activity_emit.event.sequence import SequenceCounters
 from activity_emit.forwarder import interpreter
@@ -55,7 +56,7 @@ class Forwarder:
         self._reported = PublisherMetrics()
         self._report_at = 0.0
         self._queue: deque[Draft | Committed] = deque()
-        self._bound = config.emit.queue_size
+        self._settings = config.emit
         self._stop_within = config.emit.stop_timeout_s
         self._drained = threading.Event()
         self._relay = build_relay(
@@ -102,10 +103,12 @@ class Forwarder:
         self._metrics.dropped = dropped
         if time.monotonic() >= self._report_at:
             self._report()
-        while len(self._queue) > self._bound:  # the relay has nowhere to put them
+        drafts = unpack_all(packed)
+        bound = bound_by_size(len(packed), len(drafts), self._settings)
+        while len(self._queue) > bound:  # the relay has nowhere to put them
             self._drained.wait(0.02)
             self._report()
-        self._queue.extend(unpack_all(packed))
+        self._queue.extend(drafts)
         if self._relay.idle:
             self._relay.wake()
 

@@ -174,6 +174,7 @@ async def test_what_is_no_read_is_not_recorded(reads: Reads) -> None:
             ("GET", "/healthz"),
             ("GET", "/readyz"),
             ("GET", "/docs"),
+            ("GET", "/"),
             ("GET", "/v1/orgs/acme/nothing"),
             ("POST", "/v1/orgs/acme/activity"),
         ):

@@ -3,30 +3,20 @@
 Needs Chromium (Debian's package `chromium`); without one it is skipped and says so.
 """
 
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from tests.integration.api.test_query_serve import Api, serving
+from tests.support.browser import needs_chromium, photograph, watch
 from tests.support.query import bearer, insert, row
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-PATIENCE_MS = 90_000
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium is installed: apt install chromium"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -37,23 +27,17 @@ async def served(clickhouse_url: str, database: str, tmp_path: Path) -> AsyncIte
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = await browser.new_page(viewport={"width": 1200, "height": 1000})
-        opened.set_default_timeout(PATIENCE_MS)
-        yield opened
-        await browser.close()
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    opened = await browser.new_page(viewport={"width": 1200, "height": 1000})
+    yield opened
+    await opened.context.close()
 
 
 async def test_a_token_a_request_and_the_second_page(
     served: Api, clickhouse: AsyncClient, page: Page
 ) -> None:
     await insert(clickhouse, [row("o", datetime.now(UTC), user_id=f"u{n}") for n in range(3)])
-    hosts, problems = set[str](), list[str]()
-    page.on("request", lambda request: hosts.add(request.url))
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    seen = watch(page)
 
     await page.goto(f"{served.client.base_url}/docs")
     await page.get_by_role("button", name="Authorize").first.click()
@@ -85,8 +69,6 @@ async def test_a_token_a_request_and_the_second_page(
     await answer.locator('text=/"user_id": "u0"/').or_(answer.get_by_text('"u0"')).first.wait_for()
     assert '"has_more": false' in await answer.inner_text()
 
-    if folder := os.environ.get("ACTIVITY_TEST_SCREENSHOTS"):
-        await page.screenshot(path=Path(folder) / "docs.png")
-    assert problems == []
-    base = str(served.client.base_url)
-    assert {url for url in hosts if not url.startswith(("data:", base))} == set()
+    await photograph(page, "docs")
+    assert (seen.problems, seen.refused) == ([], [])
+    assert seen.elsewhere(served.client.base_url) == set()

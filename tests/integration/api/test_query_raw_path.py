@@ -130,7 +130,7 @@ async def test_other_methods(served: Api) -> None:
             assert answer.status == 404
 
 
-PAGES = ("/healthz", "/readyz", "/docs", "/openapi.json")
+PAGES = ("/", "/healthz", "/readyz", "/docs", "/openapi.json")
 
 
 async def test_head_is_get_without_its_body(served: Api, clickhouse: AsyncClient) -> None:

@@ -24,7 +24,7 @@ def message(number: int) -> ProducerRecord:
 
 def outbox(spool: Spool | None, memory: int = 10) -> tuple[Outbox, PublisherMetrics]:
     counts = PublisherMetrics()
-    return Outbox(spool, memory, counts, RateLimitedLogger()), counts
+    return Outbox(spool, (memory, 64 << 20), counts, RateLimitedLogger()), counts
 
 
 def test_rows_come_back_in_order_and_a_deleted_one_does_not(tmp_path: Path) -> None:
