@@ -18,8 +18,9 @@ export function Filters({ state, change, loader }: Props) {
   const byUser = searches || (!state.me && !thing);
   const why = state.me || thing ? 'The API has no filters for this selection.' : 'Enter a workspace: the API filters within one.';
   const text = { state, change, loader };
-  const [folded, setFolded] = useState(true);
   const isSet = FILTERS.some((name) => state[name]) || thing || state.me;
+  // On a phone only the first two are there, unless others are set.
+  const [folded, setFolded] = useState(!isSet);
   return (
     <form class={folded ? 'filters folded' : 'filters'} aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
       <Text {...text} name="workspace_id" label="Workspace" first clears={THINGS} />
