@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from activity_api.settings import ClickHouseSettings
 from activity_deploy.errors import UserError, first_line
 from activity_deploy.generate_people import People
-from activity_deploy.generated import BUCKETS, CHUNK, TOPIC, fill
+from activity_deploy.generated import fill
 from activity_deploy.migration_files import MigrationError
 from activity_deploy.migration_run import migrate
 
@@ -33,11 +33,6 @@ _FIRST, _LAST = 0.5**-0.1, (ORGS + 0.5) ** -0.1
 # each, 20 augmentations a workspace, and users (200,000) and resources (2 million) by its share of
 # the events. An app, an augmentation, a resource is of one workspace.
 _SQL = f"""\
-INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, app_id, endpoint_id, trace_id,
-    principal_type, principal_id, token_id, token_type, method, path, resource_type, resource_id,
-    action, status_code, error_code, duration_ms, execution_id, augmentation_id, stages_completed,
-    total_stages, token_usage, metadata, producer_id, seq, schema_version,
-    _topic, _partition, _offset, _base_offset, _lease, _ingested_at)
 WITH
     number + {{base:UInt64}} AS serial,
     arrayMap(salt -> cityHash64({{seed:UInt64}}, serial, salt), range(14)) AS noise,
@@ -67,38 +62,39 @@ WITH
         u[13] < .99, 403, u[13] < .995, 429, u[13] < .998, 500, 503) AS status,
     concat('org-', leftPad(toString(rank), 4, '0')) AS org
 SELECT
+    1 AS schema_version,
     -- A UUIDv7: milliseconds, version, noise | variant, noise.
     reinterpretAsUUID(bitOr(toUInt128(bitOr(bitShiftLeft(intDiv(us, 1000), 16),
             bitOr(28672, bitAnd(noise[14], 4095)))),
         bitShiftLeft(toUInt128(bitOr(bitShiftLeft(toUInt64(2), 62),
-            bitShiftRight(noise[12], 2))), 64))),
-    at, org, concat('ws-', toString(workspace)),
-    if(is_user, concat('user-', toString(rank), '-', toString(user)), ''),
-    concat('app-', toString(app)), concat('ep-', toString(app), '-', toString(noise[4] % 5)),
-    hex(noise[5]),
-    if(is_user, 'user', 'service'),
+            bitShiftRight(noise[12], 2))), 64))) AS id,
+    at AS timestamp, org AS org_id, concat('ws-', toString(workspace)) AS workspace_id,
+    if(is_user, concat('user-', toString(rank), '-', toString(user)), NULL) AS user_id,
+    concat('app-', toString(app)) AS app_id,
+    concat('ep-', toString(app), '-', toString(noise[4] % 5)) AS endpoint_id,
+    hex(noise[5]) AS trace_id,
+    if(is_user, 'user', 'service') AS principal_type,
     if(is_user, concat('user-', toString(rank), '-', toString(user)),
-        concat('svc-', toString(app))),
-    concat('tok-', toString(user % 1000)), if(is_user, 'session', 'api_key'),
-    transform(act, ['read', 'update', 'delete'], ['GET', 'PATCH', 'DELETE'], 'POST'),
+        concat('svc-', toString(app))) AS principal_id,
+    concat('tok-', toString(user % 1000)) AS token_id,
+    if(is_user, 'session', 'api_key') AS token_type,
+    transform(act, ['read', 'update', 'delete'], ['GET', 'PATCH', 'DELETE'], 'POST') AS method,
     concat('/v1/workspaces/ws-', toString(workspace), '/apps/app-', toString(app), '/',
-        toString(resource)),
-    transform(noise[2] % 4, [0, 1, 2], ['app', 'endpoint', 'document'], 'workspace'),
-    concat('res-', toString(rank), '-', toString(resource)),
-    act, status, if(status < 400, '', concat('E', toString(status))),
-    round(5 * pow(1 - u[9], -0.7), 3),
-    if(runs, hex(noise[6]), ''),
-    if(runs, concat('aug-', toString(workspace), '-', toString(toUInt8(pow(u[3], 3) * 20))), ''),
-    if(runs, 3, NULL), if(runs, 3, NULL),
-    if(runs, map('input', noise[1] % 2000, 'output', noise[2] % 500), map()),
-    if(noise[8] % 10 = 0, '{{"region":"eu-1","attempt":1}}', '{{}}'),
-    '{PRODUCER}', serial, 1,
-    '{TOPIC}', kafkaMurmurHash(org) % {BUCKETS}, serial,
-    {{first:UInt64}} + {{base:UInt64}}, now64(3) + 3600,
-    fromUnixTimestamp64Milli(toInt64(intDiv(arrived, 1000) + 300), 'UTC')
-FROM numbers({{first:UInt64}}, {{count:UInt64}})
-SETTINGS min_insert_block_size_rows = {CHUNK}, min_insert_block_size_bytes = 0,
-    max_insert_threads = 1"""  # noqa: S608 - constants and placeholders
+        toString(resource)) AS path,
+    transform(noise[2] % 4, [0, 1, 2], ['app', 'endpoint', 'document'], 'workspace')
+        AS resource_type,
+    concat('res-', toString(rank), '-', toString(resource)) AS resource_id,
+    act AS action, status AS status_code,
+    if(status < 400, NULL, concat('E', toString(status))) AS error_code,
+    round(5 * pow(1 - u[9], -0.7), 3) AS duration_ms,
+    if(runs, hex(noise[6]), NULL) AS execution_id,
+    if(runs, concat('aug-', toString(workspace), '-', toString(toUInt8(pow(u[3], 3) * 20))), NULL)
+        AS augmentation_id,
+    if(runs, 3, NULL) AS stages_completed, if(runs, 3, NULL) AS total_stages,
+    if(runs, map('input', noise[1] % 2000, 'output', noise[2] % 500), map()) AS token_usage,
+    '{PRODUCER}' AS producer_id, serial AS seq,
+    if(noise[8] % 10 = 0, '{{"region":"eu-1","attempt":1}}', '{{}}') AS metadata,
+    serial AS place, intDiv(arrived, 1000) + 300 AS arrived_ms"""
 
 
 class Shape(StrEnum):

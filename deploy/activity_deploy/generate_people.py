@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
-from activity_deploy.generated import BUCKETS, CHUNK, TOPIC, fill
+from activity_deploy.generated import fill
 
 DAYS = 90
 PRODUCERS = 12
@@ -27,11 +27,6 @@ PRICES = {
 # One number in 1,000 is the event before it once more (a duplicate, so its own is missing: a gap).
 # One event in 100 comes up to three days late.
 _SQL = f"""\
-INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, app_id, endpoint_id, trace_id,
-    principal_type, principal_id, token_id, token_type, method, path, resource_type, resource_id,
-    action, status_code, error_code, duration_ms, execution_id, augmentation_id, stages_completed,
-    total_stages, token_usage, metadata, producer_id, seq, schema_version,
-    _topic, _partition, _offset, _base_offset, _lease, _ingested_at)
 WITH
     number + {{base:UInt64}} AS place,
     place - (place % 1000 = 999) AS serial,
@@ -86,34 +81,32 @@ WITH
     serial - (act = 'trigger') AS traced,
     least(us + 300000 + if(noise[11] % 100 = 0, toUInt64(u[12] * 3 * 86400e6), 0), {{until:UInt64}}) AS arrived
 SELECT
+    1 AS schema_version,
     reinterpretAsUUID(bitOr(toUInt128(bitOr(bitShiftLeft(intDiv(us, 1000), 16),
             bitOr(28672, bitAnd(noise[12], 4095)))),
         bitShiftLeft(toUInt128(bitOr(bitShiftLeft(toUInt64(2), 62),
-            bitShiftRight(noise[11], 2))), 64))),
-    at, org, if(is_audit, '', workspace), user_name, if(is_audit, '', app_name),
-    if(is_audit, '', endpoint),
-    lower(hex(MD5(concat(toString({{seed:UInt64}}), '/', toString(traced))))),
-    'user', user_name, concat('tok-', toString(taste % 5000)), 'session',
-    if(is_audit, 'GET', transform(act, ['read', 'update', 'delete'], ['GET', 'PATCH', 'DELETE'], 'POST')),
+            bitShiftRight(noise[11], 2))), 64))) AS id,
+    at AS timestamp, org AS org_id, if(is_audit, NULL, workspace) AS workspace_id, user_name AS user_id,
+    if(is_audit, NULL, app_name) AS app_id, if(is_audit, NULL, endpoint) AS endpoint_id,
+    lower(hex(MD5(concat(toString({{seed:UInt64}}), '/', toString(traced))))) AS trace_id,
+    'user' AS principal_type, user_name AS principal_id, concat('tok-', toString(taste % 5000)) AS token_id,
+    'session' AS token_type,
+    if(is_audit, 'GET', transform(act, ['read', 'update', 'delete'], ['GET', 'PATCH', 'DELETE'], 'POST')) AS method,
     if(is_audit, concat('/v1/orgs/', org, '/users/user-', toString(rank), '-', toString(user % 7), '/activity'),
-        concat('/v1/orgs/', org, '/workspaces/', workspace, '/apps/', app_name, '/endpoints/', endpoint)),
-    if(is_audit, 'activity', transform(noise[2] % 4, [0, 1, 2], ['app', 'endpoint', 'document'], 'workspace')),
-    if(is_audit, concat('users/user-', toString(rank), '-', toString(user % 7)), resource),
-    act, status, if(status < 400, '', concat('E', toString(status))), took,
-    if(runs, lower(hex(noise[6])), ''),
-    if(runs, concat('aug-', workspace, '-', toString(taste % 9)), ''),
-    if(runs, if(status < 400, 3, 1), NULL), if(runs, 3, NULL),
-    if(runs, map('prompt', prompt, 'completion', completion), map()),
+        concat('/v1/orgs/', org, '/workspaces/', workspace, '/apps/', app_name, '/endpoints/', endpoint)) AS path,
+    if(is_audit, 'activity', transform(noise[2] % 4, [0, 1, 2], ['app', 'endpoint', 'document'], 'workspace'))
+        AS resource_type,
+    if(is_audit, concat('users/user-', toString(rank), '-', toString(user % 7)), resource) AS resource_id,
+    act AS action, status AS status_code, if(status < 400, NULL, concat('E', toString(status))) AS error_code,
+    took AS duration_ms, if(runs, lower(hex(noise[6])), NULL) AS execution_id,
+    if(runs, concat('aug-', workspace, '-', toString(taste % 9)), NULL) AS augmentation_id,
+    if(runs, if(status < 400, 3, 1), NULL) AS stages_completed, if(runs, 3, NULL) AS total_stages,
+    if(runs, map('prompt', prompt, 'completion', completion), map()) AS token_usage,
+    concat('generate-', toString(serial % {PRODUCERS})) AS producer_id, intDiv(serial, {PRODUCERS}) AS seq,
     multiIf(is_audit, concat('{{"reads":', toString(1 + noise[9] % 9), '}}'),
         runs, concat('{{"model":"', model_name, '","region":"', region, '"}}'),
-        noise[10] % 3 = 0, concat('{{"region":"', region, '"}}'), '{{}}'),
-    concat('generate-', toString(serial % {PRODUCERS})), intDiv(serial, {PRODUCERS}), 1,
-    '{TOPIC}', kafkaMurmurHash(org) % {BUCKETS}, place,
-    {{first:UInt64}} + {{base:UInt64}}, now64(3) + 3600,
-    fromUnixTimestamp64Milli(toInt64(intDiv(arrived, 1000)), 'UTC')
-FROM numbers({{first:UInt64}}, {{count:UInt64}})
-SETTINGS min_insert_block_size_rows = {CHUNK}, min_insert_block_size_bytes = 0,
-    max_insert_threads = 1"""  # noqa: S608, E501 - constants and placeholders
+        noise[10] % 3 = 0, concat('{{"region":"', region, '"}}'), '{{}}') AS metadata,
+    place, intDiv(arrived, 1000) AS arrived_ms"""  # noqa: E501
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from pathlib import Path
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from activity_deploy.clickhouse.connections import quote
 from activity_deploy.process.process import Process
-from activity_schemas.event import ActivityEvent
 from tests.bench.fill import Filled
+from tests.bench.tutorial_table import CREATE, TABLE
 from tests.support.wait import wait_until
 
 _START_PATIENCE_SECONDS = 60
@@ -37,11 +36,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """`exact`: it drops the producers' duplicates; the others have a row for each message."""
+    """`exact`: it drops the producers' duplicates; the others have a row for each message.
+    `table`: where it writes to."""
 
     name: str
     running: Callable[[Filled, Place], AbstractAsyncContextManager[Process | None]]
     exact: bool = False
+    table: str = "events"
 
 
 @asynccontextmanager
@@ -62,7 +63,8 @@ async def ours(filled: Filled, place: Place) -> AsyncIterator[Process]:
 
 @asynccontextmanager
 async def tutorial(filled: Filled, place: Place) -> AsyncIterator[Process]:
-    """tests/bench/tutorial_consumer.py."""
+    """tests/bench/tutorial_consumer.py, into a table of its own."""
+    await place.client.command(CREATE)
     environment = {
         "BENCH_BOOTSTRAP": filled.bootstrap,
         "BENCH_TOPIC": filled.topic,
@@ -78,30 +80,27 @@ async def tutorial(filled: Filled, place: Place) -> AsyncIterator[Process]:
 @asynccontextmanager
 async def kafka_engine(filled: Filled, place: Place) -> AsyncIterator[None]:
     """ClickHouse's own consumer: a Kafka table, and a materialized view into `events`."""
-    columns = await _columns(place.client)
     settings = {
         "kafka_broker_list": filled.bootstrap,
         "kafka_topic_list": filled.topic,
         "kafka_group_name": _group(),
-        "kafka_format": "JSONEachRow",
+        "kafka_format": "JSONAsString",
         # A consumer per core, each with its thread and its inserts.
         "kafka_num_consumers": 2,
         "kafka_thread_per_consumer": 1,
         "kafka_max_block_size": 131_072,
         "kafka_poll_max_batch_size": 131_072,
         "kafka_flush_interval_ms": 2000,
-        **_PARSING,
     }
-    create = f"CREATE TABLE queue ({columns}) ENGINE = Kafka SETTINGS " + ", ".join(
+    create = "CREATE TABLE queue (message String) ENGINE = Kafka SETTINGS " + ", ".join(
         f"{name} = {value!r}" for name, value in settings.items()
     )
     # chDB's engine creates the table and answers with an error about its own shutdown; the next
     # statement would say if it were not there.
     with contextlib.suppress(DatabaseError):
         await place.client.command(create)
-    names = ", ".join(ActivityEvent.model_fields)
     await place.client.command(
-        f"CREATE MATERIALIZED VIEW queue_to_events TO events AS SELECT {names}, _topic, _partition,"
+        "CREATE MATERIALIZED VIEW queue_to_events TO events AS SELECT message, _topic, _partition,"
         " _offset, _offset AS _base_offset, now64(3) + INTERVAL 1 HOUR AS _lease FROM queue"
     )
     yield
@@ -110,14 +109,11 @@ async def kafka_engine(filled: Filled, place: Place) -> AsyncIterator[None]:
 @asynccontextmanager
 async def file(filled: Filled, place: Place) -> AsyncIterator[None]:
     """The floor: the engine loads the same events from a file, without Kafka."""
-    columns = await _columns(place.client)
-    names = ", ".join(ActivityEvent.model_fields)
-    source = f"file('{filled.file}', 'JSONEachRow', {quote(columns)})"
+    source = f"file('{filled.file}', 'JSONAsString', 'message String')"
     loading = asyncio.create_task(
         place.client.command(
-            f"INSERT INTO events ({names}, _topic, _partition, _offset, _base_offset, _lease)"
-            f" SELECT {names}, '', 0, 0, 0, now64(3) + INTERVAL 1 HOUR FROM {source}",
-            settings=_PARSING,
+            "INSERT INTO events (message, _topic, _partition, _offset, _base_offset, _lease)"
+            f" SELECT message, '', 0, 0, 0, now64(3) + INTERVAL 1 HOUR FROM {source}"
         )
     )
     try:
@@ -131,14 +127,8 @@ ARMS = [
     Arm("ours", ours, exact=True),
     Arm("kafka_engine", kafka_engine),
     Arm("file", file),
-    Arm("tutorial", tutorial),
+    Arm("tutorial", tutorial, table=TABLE),
 ]
-
-_PARSING = {
-    "date_time_input_format": "best_effort",
-    "input_format_skip_unknown_fields": 1,
-    "input_format_null_as_default": 1,
-}
 
 
 @asynccontextmanager
@@ -164,16 +154,6 @@ async def _program(
         yield process
     finally:
         await process.stop()
-
-
-async def _columns(client: AsyncClient) -> str:
-    """The events' columns of the table: names and types, as CREATE TABLE has them."""
-    result = await client.query(
-        "SELECT name, type FROM system.columns WHERE database = currentDatabase()"
-        " AND table = 'events' AND name IN {names:Array(String)}",
-        {"names": list(ActivityEvent.model_fields)},
-    )
-    return ", ".join(f"{name} {kind}" for name, kind in result.result_rows)
 
 
 def _group() -> str:

@@ -28,6 +28,7 @@ from activity_deploy.migration_run import migrate
 from tests.bench.query_arms import ARMS, Arms, arms, engine
 from tests.bench.query_load import Latency, Vegeta
 from tests.bench.query_mix import Asked, asked, kinds, mix
+from tests.bench.tutorial_table import CREATE, FILL, TABLE
 from tests.support.clickhouse import connect
 
 _LARGEST = "org-0001"
@@ -83,6 +84,10 @@ async def _filled(url: str, rows: int) -> str:
                 pass
             _say(f"  {rows / (time.perf_counter() - started):,.0f} a second")
         await _settled(client)
+        await client.command(CREATE)
+        if int(str(await client.command(f"SELECT count() FROM {TABLE}"))) != rows:
+            await client.command(f"TRUNCATE TABLE {TABLE}")
+            await client.command(FILL)
     return name
 
 
@@ -105,7 +110,7 @@ async def _timed(client: AsyncClient, query: Query, **settings: str) -> float:
 
 
 async def _rows_read(client: AsyncClient, query: Query) -> int:
-    sql = query.sql.replace("\nFORMAT RawBLOB", "").replace("\nFORMAT JSONCompactEachRow", "")
+    sql = query.sql.replace("\nFORMAT RowBinary", "").replace("\nFORMAT JSONCompactEachRow", "")
     return int((await client.query(sql, parameters=query.parameters)).summary["read_rows"])
 
 

@@ -62,14 +62,14 @@ async def _run(arm: Arm, filled: Filled, place: Place, engine_pid: int, broker_p
         pids = pid, engine_pid, broker_pid
         begun, before = time.perf_counter(), Usage.of(*pids)
         await wait_until(
-            lambda: _arrived(place.client, expected, process),
+            lambda: _arrived(place.client, arm.table, expected, process),
             _PATIENCE_SECONDS,
             f"{expected} rows by {arm.name}",
         )
-        rows, distinct = await _row(place.client, "SELECT count(), uniqExact(id) FROM events")
+        rows, distinct = await _row(place.client, f"SELECT count(), uniqExact(id) FROM {arm.table}")
         wall_s, used = time.perf_counter() - begun, Usage.of(*pids) - before
         assert (rows, distinct) == (expected, filled.distinct), f"{arm.name}: {rows}, {distinct}"
-        parts, active = await _row(place.client, _PARTS)
+        parts, active = await _row(place.client, f"{_PARTS} AND table = '{arm.table}'")
         merged = await _row(place.client, _MERGED)
         return Figures(
             rows=rows,
@@ -87,15 +87,15 @@ async def _run(arm: Arm, filled: Filled, place: Place, engine_pid: int, broker_p
 # Each insert takes the table's next block number for each part it writes; merges take none.
 _PARTS = (
     "SELECT max(max_block_number), countIf(active) FROM system.parts"
-    " WHERE database = currentDatabase() AND table = 'events'"
+    " WHERE database = currentDatabase()"
 )
 _MERGED = "SELECT value FROM system.events WHERE event = 'MergedRows'"
 
 
-async def _arrived(client: AsyncClient, expected: int, process: Process | None) -> bool:
+async def _arrived(client: AsyncClient, table: str, expected: int, process: Process | None) -> bool:
     assert process is None or process.running, process.ended()
     try:
-        return (await _row(client, "SELECT count() FROM events"))[0] >= expected
+        return (await _row(client, f"SELECT count() FROM {table}"))[0] >= expected
     except ClickHouseError:
         return False
 

@@ -1,7 +1,7 @@
 """The read API as a tutorial writes it: dicts from rows, a separate count, a `response_model`.
 
-It checks its token, reads the same table and answers the same bodies (page 1, without a cursor), so
-that only the way there differs. Run by `tests.bench.query` with uvicorn, one process.
+It checks its token, has the same rows in a table of its own (tutorial_table.py), and answers the
+same bodies (page 1, without a cursor). Run by `tests.bench.query` with uvicorn, one process.
 """
 
 import os
@@ -15,6 +15,7 @@ import orjson
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 
 from activity_schemas.answers import Activity, ActivityPage, ActivitySummary
+from tests.bench.tutorial_table import TABLE
 
 _COLUMNS = ", ".join(Activity.model_fields)
 
@@ -67,9 +68,9 @@ def where(names: dict[str, Any]) -> str:
 
 async def page(request: Request, names: Filters, limit: int = 50) -> ActivityPage:
     client = request.app.state.client
-    counted = await client.query(f"SELECT count() FROM events WHERE {where(names)}", names)
+    counted = await client.query(f"SELECT count() FROM {TABLE} WHERE {where(names)}", names)
     result = await client.query(
-        f"SELECT {_COLUMNS} FROM events WHERE {where(names)}"
+        f"SELECT {_COLUMNS} FROM {TABLE} WHERE {where(names)}"
         f" ORDER BY timestamp DESC, id DESC LIMIT {limit}",
         names,
     )
@@ -112,7 +113,7 @@ async def summary(request: Request, names: Filters, hours: int = 24) -> Activity
     result = await request.app.state.client.query(
         "SELECT count(), countIf(success), sum(duration_ms), sum(tokens), sumMap(map(action, 1)),"
         f" sumMap(map(resource_type, 1)), toString(min(timestamp)), toString(max(timestamp))"
-        f" FROM events WHERE {recent}",
+        f" FROM {TABLE} WHERE {recent}",
         names,
     )
     requests, good, duration, tokens, actions, kinds, start, end = result.result_rows[0]

@@ -5,7 +5,6 @@ fetch brings (1 MiB per partition, some 1400 events each).
 
 import asyncio
 import os
-from datetime import UTC, datetime
 
 import clickhouse_connect
 import orjson
@@ -15,6 +14,7 @@ from faststream.kafka import KafkaBroker
 from pydantic import ConfigDict
 
 from activity_schemas.event import ActivityEvent
+from tests.bench.tutorial_table import COLUMNS, TABLE
 
 
 class Activity(ActivityEvent):
@@ -26,14 +26,6 @@ class Activity(ActivityEvent):
 broker = KafkaBroker(os.environ["BENCH_BOOTSTRAP"])
 app = FastStream(broker)
 
-COLUMNS = [
-    *(name for name in ActivityEvent.model_fields),
-    *("_topic", "_partition", "_offset", "_base_offset", "_lease"),
-]
-# The table wants to know where a row came from, and until when it may be written.
-FOREVER = datetime(2200, 1, 1, tzinfo=UTC)
-PROVENANCE = ("", 0, 0, 0, FOREVER)
-
 
 def row(event: ActivityEvent) -> list[object]:
     """The event's values in the order of COLUMNS."""
@@ -42,7 +34,7 @@ def row(event: ActivityEvent) -> list[object]:
     for name in ActivityEvent.model_fields:
         if fields[name] is None and name not in ("stages_completed", "total_stages"):
             fields[name] = ""
-    return [*fields.values(), *PROVENANCE]
+    return [*fields.values()]
 
 
 clients: list[AsyncClient] = []
@@ -72,7 +64,7 @@ async def ready() -> None:
 async def consume(events: list[Activity]) -> None:
     """One insert per batch."""
     [client] = clients
-    await client.insert("events", [row(event) for event in events], column_names=COLUMNS)
+    await client.insert(TABLE, [row(event) for event in events], column_names=COLUMNS)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from tests.support.clickhouse import ClickHouseServer, connect
 from tests.support.clickhouse_as import as_user_of, write_config
 from tests.support.consumer import event, message
 from tests.support.query import api, bearer, insert, row, settings
+from tests.support.records import refused_row
 from tests.support.records import row as packed
 from tests.support.wait import wait_until
 
@@ -119,7 +120,11 @@ async def test_the_consumer_needs_no_more_than_ingest(store: Store, tmp_path: Pa
         # What only runs with Kafka.
         sink, place = ClickHouseSink(client), TopicPartition("t", 1)
         await sink.insert(place, 0, await sink.now_ms() + 60_000, [packed(7)])
-        assert await sink.existing_offsets(place, 0, 9) == {7}
+        await sink.insert_parsable(
+            place, 0, await sink.now_ms() + 60_000, [packed(8), refused_row(9)]
+        )
+        assert await sink.refusing(refused_row(9))
+        assert await sink.existing_offsets(place, 0, 10) == {7, 8}
         assert not await sink.is_inserting(place)
         assert await sink.progress(place, 0) is not None
         await sink.ids(place, 10)
@@ -135,6 +140,7 @@ async def test_the_consumer_needs_no_more_than_ingest(store: Store, tmp_path: Pa
             "SELECT * FROM api_keys",
             "SELECT * FROM file('/etc/passwd', 'LineAsString')",
             "SELECT * FROM url('http://127.0.0.1:9/', 'LineAsString')",
+            "SELECT * FROM remote('127.0.0.1:9', 'system.one')",
             "ALTER TABLE events DELETE WHERE 1",
             "DROP TABLE events",
             "TRUNCATE TABLE events",

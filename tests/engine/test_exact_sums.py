@@ -77,8 +77,10 @@ async def old(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
 async def test_a_table_with_rows_is_brought_forward(old: AsyncClient) -> None:
     """Rows of before, also such as had wrapped; meanwhile and afterwards the answer is right."""
     rows = [row("o", EARLIER, duration_ms=2.5, token_usage=WRAPS) for _ in range(3)]
-    await insert(old, [*rows, row("o", EARLIER, duration_ms=1e308), row("p", EARLIER)])
-    await insert(old, [row("o", NOW.replace(hour=4, minute=59), duration_ms=0.5)])
+    before = [*rows, row("o", EARLIER, duration_ms=1e308), row("p", EARLIER)]
+    await insert(old, before, renamed=False)
+    later = row("o", NOW.replace(hour=4, minute=59), duration_ms=0.5)
+    await insert(old, [later], renamed=False)
     assert await number(old, "SELECT sum(tokens) FROM events") == 0
     database = await value(old, "SELECT currentDatabase()")
     migrations = read()

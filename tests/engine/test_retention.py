@@ -6,7 +6,8 @@ import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_api.queries.filter import ActivityFilter
-from activity_api.queries.listing import Rows, first_page
+from activity_api.queries.listing import first_page
+from activity_api.queries.page_rows import Rows
 from activity_api.queries.summary import last_hours, read_summary, summary_of
 from activity_api.queries.totals import total_of
 from activity_consume.dead_letter.model import DeadLetter

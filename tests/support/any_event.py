@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from activity_schemas.event import Action, ActivityEvent
@@ -68,7 +68,13 @@ def generated(count: int) -> list[ActivityEvent]:
     """The same ones each time, with ids of their own: for a test that writes them all at once."""
     found: dict[UUID, ActivityEvent] = {}
 
-    @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate])
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(any_event)
     def collect(event: ActivityEvent) -> None:
         found[event.id] = event

@@ -211,6 +211,17 @@ _FIELDS: dict[str, dict[str, str]] = {
 ODD: dict[str, bytes] = {
     **{name: odd(**fields) for name, fields in _FIELDS.items()},
     "no schema_version": odd().replace(b',"schema_version":1', b""),
+    "tokens called metadata": odd(token_usage='{"metadata":5}', metadata='{"a":1.50}'),
+    "tokens called metadata, and none": odd(token_usage='{"metadata":5}'),
+    "metadata in metadata": odd(metadata='{"metadata":{"metadata":1.50},"b":{}}'),
+    "metadata in metadata, and spaces": odd(metadata='{"metadata":{"a":1}}').replace(
+        b'"metadata":{"m', b'"metadata" \n: {"m'
+    ),
+    "metadata by an escaped name": odd(metadata='{"metadata":{}}').replace(
+        b'"metadata":{"', b'"meta\\u0064ata":{"', 1
+    ),
+    "spaces before metadata": odd(metadata='{"a":1.50}').replace(b'ata":', b'ata": \t'),
+    "brackets and quotes in metadata": odd(metadata=r'{"a":"]}\\\"{[","b":["}",{"\\":"{"}]}'),
     "an escaped name": odd().replace(b'"org_id"', b'"org\\u005fid"'),
     "org twice": odd()[:-1] + b',"org_id":"other"}',
     "org twice, the first wrong": b'{"org_id":5,' + odd()[1:],

@@ -95,8 +95,12 @@ async def api(
         yield client
 
 
+#: What is stored under another name of a row without an event (migration 0017).
+_WITHOUT_EVENT = ("trace_id", "token_id", "path", "execution_id", "metadata")
+
+
 def row(org_id: str, timestamp: datetime, **fields: Any) -> Row:
-    """A row of `events`, in JSONEachRow's terms; what is not given is as an event without it."""
+    """A row of `events`, column by column; what is not given is as an event without it."""
     return {
         "id": str(uuid7()),
         "timestamp": micros(timestamp),
@@ -114,12 +118,44 @@ def row(org_id: str, timestamp: datetime, **fields: Any) -> Row:
     }
 
 
-async def insert(clickhouse: AsyncClient, rows: Iterable[Row]) -> None:
-    """In one part per partition of the table."""
-    body = b"\n".join(map(orjson.dumps, rows))
+def stored(one: Row) -> Row:
+    """A row by the names that its columns have in the table."""
+    return {f"_{name}" if name in _WITHOUT_EVENT else name: value for name, value in one.items()}
+
+
+async def insert(clickhouse: AsyncClient, rows: Iterable[Row], *, renamed: bool = True) -> None:
+    """In one part per partition of the table. `renamed`: the table has migration 0017."""
+    lines = [stored(one) if renamed else one for one in rows]
+    body = b"\n".join(map(orjson.dumps, lines))
+    await insert_lines(clickhouse, {name for one in lines for name in one}, body, renamed=renamed)
+
+
+async def insert_lines(
+    clickhouse: AsyncClient, names: set[str], body: bytes, *, renamed: bool = True
+) -> None:
+    """JSONEachRow. What a line has not is a default of `message` (migration 0017)."""
+    columns = [*names, "message", "_fields"] if renamed else [*names]
     await clickhouse.raw_insert(
-        "events", insert_block=body, fmt="JSONEachRow", settings={"async_insert": 0}
+        "events", columns, body, fmt="JSONEachRow", settings={"async_insert": 0}
     )
+
+
+async def insert_messages(clickhouse: AsyncClient, rows: Iterable[Row]) -> None:
+    """The same as events, from which the table takes its columns. `metadata` is JSON text."""
+    places, messages = zip(*map(_with_message, rows), strict=True)
+    lines = [place | {"message": message} for place, message in zip(places, messages, strict=True)]
+    names = {name for place in places for name in place}
+    await insert_lines(clickhouse, names, b"\n".join(map(orjson.dumps, lines)))
+
+
+def _with_message(one: Row) -> tuple[Row, str]:
+    place = {name: value for name, value in one.items() if name.startswith("_")}
+    event = {name: value for name, value in one.items() if name not in (*place, "metadata")}
+    event["timestamp"] = event["timestamp"].replace(" ", "T") + "Z"
+    text = orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS).decode()
+    if "metadata" in one:
+        text = f'{text[:-1]},"metadata":{one["metadata"]}}}'
+    return place, text
 
 
 async def paginate(

@@ -165,7 +165,7 @@ class BatchWriter:
         """The engine takes these, but for some of them, if there are several: find those by a few
         inserts, however many they are."""
         if len(rows) == 1 and isinstance(row := rows[0], Row):
-            await self._reject(batch, [row], why)
+            await self._reject(batch, [row], await self._words(row, why))
             return
         if self._halved is not None:
             await self._halve(batch, rows)
@@ -211,6 +211,11 @@ class BatchWriter:
             before = len(batch.dead)
             await self._insert(batch, half)
             self._halved += len(half) == 1 and len(batch.dead) > before
+
+    async def _words(self, row: Row, why: str) -> str:
+        """The engine's, behind what they are about: of a cast it does not name the column."""
+        about = await self._sink.refusing(row)
+        return f"{about}: {why}" if about else why
 
     async def _reject(self, batch: Batch, rows: Sequence[Row], why: str) -> None:
         letters: list[DeadLetter] = []

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from activity_consume.validation.formats import are_utc, are_uuid7
-from activity_consume.validation.validate import FastEvent, are_plain
+from activity_consume.validation.validate import FastEvent, are_plain, finds_metadata
 
 _decode_lines = msgspec.json.Decoder(FastEvent).decode_lines
 
@@ -26,7 +26,8 @@ def validate_many(
     lines = b"\n".join(given)
     try:
         events = _one_a_value(given, lines)
-        if not (_formats_are_plain(events, latest) and are_plain(events, lines)):
+        plain = _formats_are_plain(events, latest) and are_plain(events, lines)
+        if not (plain and all(map(finds_metadata, given, events))):
             return None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None

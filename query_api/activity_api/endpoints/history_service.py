@@ -14,9 +14,9 @@ from activity_api.endpoints.history_cursor import BEGINNING, NOW, check_age, ope
 from activity_api.endpoints.rate_limit import Limits
 from activity_api.endpoints.route import check_parameters
 from activity_api.endpoints.tails import Tails
+from activity_api.queries.columns_json import utf8
 from activity_api.queries.feed_cursor import FeedCursor
 from activity_api.queries.history_filter import HistoryFilter
-from activity_api.queries.listing import utf8
 from activity_api.responses import NOT_KEPT, EventStream, json_answer
 
 

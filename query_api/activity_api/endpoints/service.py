@@ -18,7 +18,8 @@ from activity_api.endpoints.selection import Selection
 from activity_api.errors import invalid, not_found
 from activity_api.queries.cursor import Cursor, CursorError
 from activity_api.queries.filter import ActivityFilter
-from activity_api.queries.listing import Rows, first_page, next_page
+from activity_api.queries.listing import first_page, next_page, rows_by_columns
+from activity_api.queries.page_rows import Rows
 from activity_api.queries.summary import last_hours, read_summary, summary_of
 from activity_api.queries.totals import total_of
 from activity_api.responses import json_answer
@@ -78,6 +79,8 @@ class ActivityService:
             through = after.complete_through
             query = next_page(filter_, limit, after)
             rows = Rows.of_next_page(await self.clickhouse.query(query), after)
+        if missing := rows.missing:
+            rows.fill(await self.clickhouse.query(rows_by_columns(filter_, missing)))
         if not rows.total:
             await self._check_seen(selection)
         return rows.to_json(limit, self.cursor_key, filter_, through), through

@@ -12,9 +12,9 @@ from activity_api.endpoints.feed import Feed, FeedPage
 from activity_api.endpoints.rate_limit import LimitExceededError
 from activity_api.errors import unavailable
 from activity_api.metrics import ApiMetrics
+from activity_api.queries.columns_json import utf8
 from activity_api.queries.feed_cursor import FeedCursor
 from activity_api.queries.history_filter import HistoryFilter
-from activity_api.queries.listing import utf8
 from activity_api.settings import StreamSettings
 
 _PAGE = 100

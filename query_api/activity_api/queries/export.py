@@ -1,21 +1,18 @@
 """An export's SQL: an org's events by time, oldest first, as lines or as Parquet."""
 
+import re
 from datetime import datetime
 from uuid import UUID
 
 from activity_api.queries.columns import METADATA_IS_OBJECT, is_optional, is_text, plain
+from activity_api.queries.columns_json import BY_COLUMNS, ROW_END, SETTINGS, SQL_ROW_END, utf8
 from activity_api.queries.cursor import Cursor
 from activity_api.queries.filter import Parameters, micros
 from activity_api.queries.history_filter import HistoryFilter
-from activity_api.queries.listing import FIRST_FIELDS, ROW, ROW_END, SETTINGS, utf8
 from activity_api.queries.query import Query
 from activity_schemas.answers import Activity
 
-# Absent is empty in CSV.
-_SETTINGS = SETTINGS.replace("SETTINGS ", "SETTINGS format_csv_null_representation = '', ", 1)
-
-#: Ends a row of CSV: no text of a cell holds it.
-_CSV_END = "\\x1e"
+_FIRST_FIELDS = re.compile(rb'^\{"id":"([^"]+)","timestamp":"([^"]+)"')
 # What a spreadsheet takes for a formula when a cell begins with it (OWASP, CSV injection). A quote
 # in front makes text of it.
 _FORMULA = "('=', '+', '-', '@', '\\t', '\\r')"
@@ -29,14 +26,15 @@ def rows_after(
     """The next rows, each ended by ROW_END. `after`: the last one that was given. `as_of`: what
     came in later stays out."""
     where, parameters = _within(filter_, after, as_of)
-    row = _CSV_ROW if csv else ROW
+    row = _CSV_ROW if csv else BY_COLUMNS
     sql = f"""\
-SELECT concat({row})
+SELECT concat({row}, '{SQL_ROW_END}')
 FROM events
 WHERE {where}
 ORDER BY timestamp, id
 LIMIT {{rows:UInt32}}
-{_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
+SETTINGS format_csv_null_representation = '', {SETTINGS}
+FORMAT RawBLOB"""  # noqa: S608 - no value is in the text, only placeholders
     return Query(sql, {**parameters, "rows": str(limit)})
 
 
@@ -78,7 +76,7 @@ def last_of(body: bytes, *, csv: bool) -> tuple[datetime, UUID]:
         id_, time, _ = row.split(b",", 2)
         id_, time = id_.strip(b'"'), time.strip(b'"')
     else:
-        id_, time = FIRST_FIELDS.findall(row[:200])[0]
+        id_, time = _FIRST_FIELDS.findall(row[:200])[0]
     return datetime.fromisoformat(time.decode()), UUID(id_.decode())
 
 
@@ -92,8 +90,9 @@ def as_lines(body: bytes, *, csv: bool) -> tuple[bytes, int]:
 
 
 def _cell(name: str) -> str:
+    """Without what ends a row."""
     if is_text(name):
-        text = f"replaceAll({name}, '{_CSV_END}', '')"
+        text = f"replaceAll({name}, '{SQL_ROW_END}', '')"
         return f"if(substring({name}, 1, 1) IN {_FORMULA}, concat('\\'', {text}), {text}) AS {name}"
     if name == "token_usage":
         return "toJSONString(token_usage) AS token_usage"
@@ -120,10 +119,7 @@ def _parquet_columns() -> str:
     return ", ".join(columns)
 
 
-_METADATA = f"if({METADATA_IS_OBJECT}, replaceAll(metadata, '{_CSV_END}', ''), '{{}}')"
+_METADATA = f"if({METADATA_IS_OBJECT}, replaceAll(metadata, '{SQL_ROW_END}', ''), '{{}}')"
 #: The first line.
 CSV_HEAD = ",".join(Activity.model_fields).encode() + b"\r\n"
-_CSV_ROW = (
-    f"formatRowNoNewline('CSV', {', '.join(_cell(name) for name in Activity.model_fields)}),"
-    f" '{_CSV_END}'"
-)
+_CSV_ROW = f"formatRowNoNewline('CSV', {', '.join(map(_cell, Activity.model_fields))})"

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from activity_api.queries.columns_json import BY_COLUMNS, ROW_END, SETTINGS, SQL_ROW_END
 from activity_api.queries.feed_cursor import Place
 from activity_api.queries.filter import Parameters
 from activity_api.queries.history_filter import HistoryFilter
-from activity_api.queries.listing import ROW, ROW_END, SETTINGS
 from activity_api.queries.query import Query
 
 Copies = dict[str, list[tuple[Place, int]]]
@@ -113,10 +113,11 @@ def rows_of(filter_: HistoryFilter, keys: Sequence[Key]) -> Query:
     where, parameters = _at(keys)
     sql = f"""\
 SELECT concat(_topic, '{_FIELD_END}', toString(_partition), '{_FIELD_END}', toString(_offset),
-    '{_FIELD_END}', toString(id), '{_FIELD_END}', {ROW})
+    '{_FIELD_END}', toString(id), '{_FIELD_END}', {BY_COLUMNS}, '{SQL_ROW_END}')
 FROM events
 WHERE {filter_.where} AND {where}
-{SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
+SETTINGS {SETTINGS}
+FORMAT RawBLOB"""  # noqa: S608 - no value is in the text, only placeholders
     return Query(sql, {**filter_.parameters, **parameters})
 
 

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from activity_api.openapi.document import document
 from activity_schemas.answers import NOT_FINITE, ActivityPage
-from tests.support.query import Row, api, bearer, row, settings
+from tests.support.query import Row, api, bearer, insert_lines, row, settings, stored
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -98,17 +98,17 @@ async def client(clickhouse_url: str, database: str) -> AsyncIterator[httpx.Asyn
         yield client
 
 
-async def put(clickhouse: AsyncClient, stored: list[Row]) -> None:
+async def put(clickhouse: AsyncClient, rows: list[Row]) -> None:
     """Past the consumer: any bytes in a text, a name twice in a map."""
-    body = "\n".join(map(_line, stored)).encode("utf-8", "surrogateescape")
-    await clickhouse.raw_insert(
-        "events", insert_block=body, fmt="JSONEachRow", settings={"async_insert": 0}
-    )
+    lines = [stored(one) for one in rows]
+    names = {"token_usage", *(name for one in lines for name in one)}
+    body = "\n".join(map(_line, lines)).encode("utf-8", "surrogateescape")
+    await insert_lines(clickhouse, names, body)
 
 
-def _line(stored: Row) -> str:
-    usage = ",".join(f"{_text(name)}:{count}" for name, count in stored.get("token_usage", []))
-    others = {name: value for name, value in stored.items() if name != "token_usage"}
+def _line(one: Row) -> str:
+    usage = ",".join(f"{_text(name)}:{count}" for name, count in one.get("token_usage", []))
+    others = {name: value for name, value in one.items() if name != "token_usage"}
     return f'{_text(others)[:-1]},"token_usage":{{{usage}}}}}'
 
 
@@ -128,13 +128,13 @@ def read(response: httpx.Response) -> dict[str, Any]:
 
 
 @examples(max_examples=20, deadline=None, suppress_health_check=SLOW)
-@given(stored=st.lists(rows, min_size=1, max_size=5))
+@given(some=st.lists(rows, min_size=1, max_size=5))
 async def test_any_row(
-    clickhouse: AsyncClient, client: httpx.AsyncClient, *, stored: list[Row]
+    clickhouse: AsyncClient, client: httpx.AsyncClient, *, some: list[Row]
 ) -> None:
     org_id = str(uuid4())
     await put(clickhouse, [row(org_id, NOW.replace(minute=1), **PLACE)])
-    await put(clickhouse, [row(org_id, NOW.replace(minute=2), **PLACE) | one for one in stored])
+    await put(clickhouse, [row(org_id, NOW.replace(minute=2), **PLACE) | one for one in some])
     assert len(TARGETS) == len(DOCUMENT["paths"])
     for target in TARGETS:
         # Two a page: each position that a cursor may have to hold.
@@ -151,10 +151,10 @@ async def test_any_row(
 async def test_a_duration_that_no_event_may_have_is_left_out_of_the_average(
     clickhouse: AsyncClient, client: httpx.AsyncClient, durations: list[Any]
 ) -> None:
-    stored = [
-        row("o", NOW.replace(hour=hour), duration_ms=ms) for ms in durations for hour in (1, 4)
-    ]
-    await put(clickhouse, stored)
+    await put(
+        clickhouse,
+        [row("o", NOW.replace(hour=hour), duration_ms=ms) for ms in durations for hour in (1, 4)],
+    )
     for hours in (1, 24):  # rows of an edge; whole hours of a rollup
         url = f"/v1/orgs/o/activity/summary?hours={hours}"
         summary = read(await client.get(url, headers=bearer("o")))

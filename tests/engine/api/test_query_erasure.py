@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activity_api.queries.filter import ActivityFilter
-from activity_api.queries.listing import Rows, first_page
+from activity_api.queries.listing import first_page
+from activity_api.queries.page_rows import Rows
 from activity_api.queries.summary import last_hours, read_summary, summary_of
 from activity_api.queries.totals import total_of
 from tests.engine.api.test_query_sums import ask, matches

@@ -54,7 +54,7 @@ async def large(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
 
 def bare(query: Query) -> str:
     """The statement without its format, for a client that has one of its own."""
-    return query.sql.replace("\nFORMAT JSONCompactEachRow", "").replace("\nFORMAT RawBLOB", "")
+    return query.sql.replace("\nFORMAT JSONCompactEachRow", "").replace("\nFORMAT RowBinary", "")
 
 
 async def plan(clickhouse: AsyncClient, query: Query) -> str:

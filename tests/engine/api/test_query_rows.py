@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 
 from activity_schemas.answers import Activity, ActivityPage
-from tests.support.query import api, bearer, insert, row, settings
+from tests.support.query import api, bearer, insert, insert_messages, row, settings
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 ODD = 'it\'s "odd" \\ \t\n\r / \x1e \x00 é 💥 </script> {x:String} %41 + #?'
@@ -62,9 +63,12 @@ async def one(client: httpx.AsyncClient, target: str = "activity") -> httpx.Resp
     return response
 
 
-async def test_everything_filled(clickhouse: AsyncClient, client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("written", [insert, insert_messages])
+async def test_everything_filled(
+    clickhouse: AsyncClient, client: httpx.AsyncClient, written: Any
+) -> None:
     stored = row("o", NOW, **FULL, metadata=METADATA)
-    await insert(clickhouse, [stored])
+    await written(clickhouse, [stored])
     response = await one(client)
     activity = response.json()["activities"][0]
     shown = {name: value for name, value in FULL.items() if name != "endpoint_id"}
@@ -74,8 +78,11 @@ async def test_everything_filled(clickhouse: AsyncClient, client: httpx.AsyncCli
     assert METADATA in response.text, "as it was sent, to the letter"
 
 
-async def test_nothing_filled(clickhouse: AsyncClient, client: httpx.AsyncClient) -> None:
-    await insert(clickhouse, [row("o", NOW)])
+@pytest.mark.parametrize("written", [insert, insert_messages])
+async def test_nothing_filled(
+    clickhouse: AsyncClient, client: httpx.AsyncClient, written: Any
+) -> None:
+    await written(clickhouse, [row("o", NOW)])
     activity = (await one(client)).json()["activities"][0]
     absent = [n for n, field in Activity.model_fields.items() if "None" in str(field.annotation)]
     assert [name for name, value in activity.items() if value is None] == absent
@@ -98,6 +105,37 @@ async def test_a_number_no_parser_takes_spoils_no_cursor(
     response = await client.get("/v1/orgs/o/activity?limit=1", headers=bearer("o"))
     assert response.status_code == 200
     assert '"has_more":true' in response.text
+
+
+async def test_rows_with_an_event_and_without_one(
+    clickhouse: AsyncClient, client: httpx.AsyncClient
+) -> None:
+    """One page, one order; also of one id at one time, which may be there both ways."""
+    rows = [row("o", NOW, **FULL, metadata=f'{{"n": {n}.0}}') for n in range(6)]
+    rows.append(rows[0] | {"metadata": '{"n": 6.0}'})
+    await insert_messages(clickhouse, rows[::2])
+    await insert(clickhouse, rows[1::2])
+    response = await client.get("/v1/orgs/o/activity", headers=bearer("o"))
+    found = response.json()["activities"]
+    assert response.json()["total"] == len(found) == 7
+    assert sorted(one["metadata"]["n"] for one in found) == list(range(7))
+    # An id's order is that of its second half.
+    assert [one["id"] for one in found] == sorted(
+        (one["id"] for one in rows), key=lambda id_: UUID(id_).int & (1 << 64) - 1, reverse=True
+    )
+    assert {tuple(one) for one in found} == {tuple(Activity.model_fields)}
+    alike = [{**one, "id": "", "metadata": {}} for one in found]
+    assert all(one == alike[0] for one in alike)
+
+
+async def test_an_event_that_cannot_be_read_is_shown_by_its_columns(
+    clickhouse: AsyncClient, client: httpx.AsyncClient
+) -> None:
+    """Nobody writes one; a mutation of an operator's might."""
+    for event in ("{", "5", '{"status_code":"x"}', '{"status_code":200,"metadata":{"a":NaN}}'):
+        await insert(clickhouse, [row("o", NOW, user_id="u", event=event)])
+    response = await client.get("/v1/orgs/o/activity", headers=bearer("o"))
+    assert [one["user_id"] for one in response.json()["activities"]] == ["u"] * 4
 
 
 async def test_odd_values_are_values(clickhouse: AsyncClient, client: httpx.AsyncClient) -> None:

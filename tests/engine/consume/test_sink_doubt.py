@@ -12,7 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from activity_consume.errors import InsertError, InsertFailure
 from activity_consume.record import TopicPartition
 from activity_consume.sink.clickhouse import ClickHouseSink
-from activity_consume.sink.json_each_row import json_each_row
+from activity_consume.sink.native_block import COLUMNS, native_block
 from activity_deploy.process.ports import free_ports
 from tests.chaos.protocols import INSERT_APPLIED, INSERT_SENT, ClickHouseWire
 from tests.chaos.proxy import Connection, Proxy, Trap
@@ -115,16 +115,17 @@ async def test_after_quiet_nothing_comes_any_more(clickhouse: AsyncClient) -> No
     thawed = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
-        for piece in json_each_row(SOURCE, 0, lease, ROWS):
-            yield piece[:100]
-            await thawed.wait()
-            yield piece[100:]
+        whole = b"".join(native_block(SOURCE, 0, lease, ROWS))
+        yield whole[:100]
+        await thawed.wait()
+        yield whole[100:]
 
     zombie = asyncio.create_task(
         clickhouse.raw_insert(
             "events",
-            insert_block=body(),
-            fmt="JSONEachRow",
+            [*COLUMNS],
+            body(),
+            fmt="Native",
             settings={"log_comment": f"activity {SOURCE}", "async_insert": 0},
         )
     )

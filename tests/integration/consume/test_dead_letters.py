@@ -105,6 +105,41 @@ async def test_many_rows_that_the_engine_refuses_cost_a_few_inserts(
     assert len(await ids(clickhouse)) == 150
 
 
+async def test_many_rows_are_refused_for_several_reasons(
+    kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
+) -> None:
+    """An Enum, a text that is no UUID, a constraint: 100 of each, and more than are found one by
+    one."""
+    await clickhouse.command(
+        "ALTER TABLE events MODIFY COLUMN error_code Enum8('' = 0, 'known' = 1),"
+        " MODIFY COLUMN resource_id UUID, ADD CONSTRAINT sober CHECK status_code != 418"
+    )
+    facts: list[dict[str, Any]] = [
+        {"error_code": "known"},
+        {"error_code": "unknown"},
+        {"resource_id": "none"},
+        {"status_code": 418},
+    ]
+    good: dict[str, Any] = {
+        "schema_version": 1,
+        "resource_id": "01890000-0000-7000-8000-000000000000",
+    }
+    values = [message(event(seq=number, **(good | facts[number % 4]))) for number in range(400)]
+    await produce_raw(kafka_bootstrap, topic, values, key=b"acme")
+    async with new_consumer(batch_max_age_s=1, variables=_NARROWED) as consumer:
+        await consumer.ready()
+        await wait_until(lambda: _settled(consumer, 400), 60, "all is settled")
+    letters = await _letters(clickhouse)
+    assert [letter.id.offset for letter in letters] == [at for at in range(400) if at % 4]
+    assert {letter.reason for letter in letters} == {Reason.REFUSED_BY_CLICKHOUSE}
+    told = [letter.detail for letter in letters[:3]]
+    for detail, what in zip(
+        told, ("column error_code", "column resource_id", "constraint sober"), strict=True
+    ):
+        assert detail.startswith(what)
+    assert len(await ids(clickhouse)) == 100
+
+
 async def test_around_the_value(
     kafka_bootstrap: str, topic: str, clickhouse: AsyncClient, new_consumer: NewConsumer
 ) -> None:

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from activity_api.queries.columns_json import BY_COLUMNS
 from activity_api.queries.cursor import Cursor
 from activity_api.queries.filter import ActivityFilter
-from activity_api.queries.listing import first_page, next_page
+from activity_api.queries.listing import first_page, next_page, rows_by_columns
+from activity_api.queries.page_rows import Key
 from activity_api.queries.summary import last_hours, summary_of
 from activity_api.queries.totals import total_of
 
@@ -14,25 +16,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 ORG = ActivityFilter(org_id="o")
 WORKSPACE = ActivityFilter(org_id="o", workspace_id="w")
 
-ROW = """\
-substring(formatRowNoNewline('JSONEachRow', id, timestamp, nullIf(trace_id, '') AS trace_id, \
-nullIf(user_id, '') AS user_id, nullIf(workspace_id, '') AS workspace_id, \
-nullIf(app_id, '') AS app_id, nullIf(principal_type, '') AS principal_type, \
-nullIf(principal_id, '') AS principal_id, nullIf(token_id, '') AS token_id, \
-nullIf(token_type, '') AS token_type, method, path, nullIf(resource_type, '') AS resource_type, \
-nullIf(resource_id, '') AS resource_id, action, status_code, success, \
-nullIf(error_code, '') AS error_code, \
-if(isFinite(duration_ms), duration_ms, 1.7976931348623157e+308) AS duration_ms, \
-nullIf(execution_id, '') AS execution_id, \
-nullIf(augmentation_id, '') AS augmentation_id, stages_completed, total_stages, token_usage) \
-AS fields, 1, length(fields) - 1), ',"metadata":', \
-if(startsWith(metadata, '{') AND isValidJSON(metadata), metadata, '{}'), '}\\x1e'"""
+ROW = "toUnixTimestamp64Micro(timestamp), id, event"
 
 SETTINGS = """\
-SETTINGS optimize_use_projections = 0, enable_shared_storage_snapshot_in_query = 1, \
-prefer_column_name_to_alias = 1, date_time_output_format = 'iso', \
-output_format_json_quote_64bit_integers = 0, output_format_json_escape_forward_slashes = 0
-FORMAT RawBLOB"""
+SETTINGS optimize_use_projections = 0, enable_shared_storage_snapshot_in_query = 1
+FORMAT RowBinary"""
 
 
 def from_rollup(name: str) -> str:
@@ -45,8 +33,7 @@ def test_first_page() -> None:
         "WITH (SELECT count() FROM events"
         " WHERE org_id = {org_id:String} AND timestamp >= toDateTime64(0, 6, 'UTC')"
         f" {from_rollup('by_org')}) AS seen\n"
-        "SELECT concat(toString(seen), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
-        f" ' ', {ROW})\n"
+        f"SELECT assumeNotNull(toUInt64(seen)), toUnixTimestamp64Milli(nowInBlock64(3)), {ROW}\n"
         "FROM events\n"
         "WHERE org_id = {org_id:String}\n"
         "ORDER BY timestamp DESC, id DESC\n"
@@ -76,8 +63,7 @@ def test_first_page_of_what_a_rollup_knows_reads_the_newest_hours() -> None:
         "    GROUP BY hour\n"
         ")\n"
         f"{from_rollup('by_workspace')}) AS seen\n"
-        "SELECT concat(toString(seen.1), ' ', toString(toUnixTimestamp64Milli(nowInBlock64(3))),"
-        f" ' ', {ROW})\n"
+        f"SELECT assumeNotNull(toUInt64(seen.1)), toUnixTimestamp64Milli(nowInBlock64(3)), {ROW}\n"
         "FROM events\n"
         "WHERE org_id = {org_id:String} AND workspace_id = {workspace_id:String}"
         " AND success = {success:Bool}\n"
@@ -94,7 +80,7 @@ def test_next_page() -> None:
     after = Cursor(NOW, id_, total=9, as_of=NOW + timedelta(seconds=1))
     query = next_page(ORG, 50, after)
     assert query.sql == (
-        f"SELECT concat({ROW})\n"
+        f"SELECT {ROW}\n"
         "FROM events\n"
         "WHERE org_id = {org_id:String}\n"
         "AND timestamp <= {after_time:DateTime64(6, 'UTC')}\n"
@@ -109,6 +95,36 @@ def test_next_page() -> None:
         "after_id": str(id_),
         "as_of": "2026-01-02 03:04:06.678",
         "rows": "51",
+    }
+
+
+def test_rows_without_an_event_are_asked_for_by_their_columns() -> None:
+    keys = [Key(1_767_322_800_000_005, UUID(int=5)), Key(7, UUID(int=3))]
+    query = rows_by_columns(ORG, keys)
+    assert f"SELECT toUnixTimestamp64Micro(timestamp), id, concat({BY_COLUMNS})\n" in query.sql
+    assert (
+        BY_COLUMNS
+        == """\
+substring(formatRowNoNewline('JSONEachRow', id, timestamp, \
+nullIf(trace_id, '') AS trace_id, \
+nullIf(user_id, '') AS user_id, nullIf(workspace_id, '') AS workspace_id, \
+nullIf(app_id, '') AS app_id, nullIf(principal_type, '') AS principal_type, \
+nullIf(principal_id, '') AS principal_id, nullIf(token_id, '') AS token_id, \
+nullIf(token_type, '') AS token_type, method, path, nullIf(resource_type, '') AS resource_type, \
+nullIf(resource_id, '') AS resource_id, action, status_code, success, \
+nullIf(error_code, '') AS error_code, \
+if(isFinite(duration_ms), duration_ms, 1.7976931348623157e+308) AS duration_ms, \
+nullIf(execution_id, '') AS execution_id, \
+nullIf(augmentation_id, '') AS augmentation_id, stages_completed, total_stages, token_usage) \
+AS fields, 1, length(fields) - 1), ',"metadata":', \
+if(startsWith(metadata, '{') AND isValidJSON(metadata), metadata, '{}'), '}'"""
+    )
+    assert query.parameters == {
+        "org_id": "o",
+        "first_time": "7",
+        "last_time": "1767322800000005",
+        "times": ["1767322800000005", "7"],
+        "ids": [str(UUID(int=5)), str(UUID(int=3))],
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activity_consume.batching.rows import PackedRows, Row, halves
@@ -18,7 +18,7 @@ from tests.support.records import FAR, Message, row
 _PLAIN = {"metadata": {"note": "}\n{", "list": [1, {"a": None}]}, "token_usage": {"total": 3}}
 shallow = any_event.map(lambda event: event.model_copy(update=_PLAIN))
 events = st.lists(shallow, min_size=1, max_size=4)
-few = settings(max_examples=30)
+few = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 def messages(*values: bytes | None) -> list[Message]:
