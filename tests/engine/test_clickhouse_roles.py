@@ -81,6 +81,9 @@ async def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
             places = {"workspace_id": "w", "app_id": "a", "endpoint_id": "e", "user_id": "u"}
             places |= {"augmentation_id": "g", "resource_id": "r"}
             await insert(client, [row("acme", now, **places), row("other", now)])
+            sink = ClickHouseSink(client)
+            sent = [packed(n, message(event(org))) for n, org in enumerate(("acme", "other"))]
+            await sink.insert(TopicPartition("s", 0), 0, await sink.now_ms() + 60_000, sent)
             made.key, _ = await KeyRepository(client).create("acme", "k", (READ,), None, None)
     return made
 
@@ -195,7 +198,10 @@ async def test_a_person_needs_no_more_than_operator(store: Store) -> None:
         await PoisonStops(client).find(TopicPartition("t", 1))
         for view in ("event_gaps", "event_duplicates", "event_gap_metrics"):
             await client.query(f"SELECT * FROM {view}")
-        await refused(client, "SELECT path FROM events", "INSERT INTO events (org_id) VALUES ('x')")
+        # Neither by their names, nor in what was sent, nor under the names of rows without that.
+        for column in ("path", "metadata", "trace_id", "event", "_path", "_metadata", "model"):
+            await refused(client, f"SELECT {column} FROM events")
+        await refused(client, "INSERT INTO events (org_id) VALUES ('x')")
 
 
 async def test_migrations_need_no_more_than_migrate(store: Store) -> None:
@@ -227,6 +233,10 @@ def test_an_analyst_sees_one_org(store: Store, orgs: list[str], seen: str, tmp_p
     asked = {
         f"SELECT DISTINCT org_id FROM {DATABASE}.events": seen,
         **{orgs_of(view): seen for view in VIEWS},
+        # What was sent is a column like any other.
+        f"SELECT count() > 0 FROM {DATABASE}.events WHERE event != ''": "1" if seen else "0",
+        f"SELECT count() FROM {DATABASE}.events WHERE position(event, 'other') > 0": "0",
+        f"SELECT countIf(path LIKE '%other%') FROM {DATABASE}.activity": "0",
         f"SELECT count() FROM {DATABASE}.event_duplicates WHERE org_id != 'acme'": "0",
         f"SELECT count() FROM {DATABASE}.model_prices": "0",
         # Of all orgs together only; messages may be anybody's.

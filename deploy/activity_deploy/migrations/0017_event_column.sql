@@ -73,8 +73,8 @@ ALTER TABLE events
     -- sees to be the event's own. simpleJSONExtractRaw takes the second backslash of an escaped one
     -- for the beginning of an escape, so it tells the length, of a text without any.
     ADD COLUMN metadata String ALIAS if(event = '', _metadata, if(position(event, '"metadata":') = 0, '{}',
-        trimLeft(substring(event, position(event, '"metadata":') + 11,
-            length(simpleJSONExtractRaw(replaceAll(event, '\\\\', '__'), 'metadata')))))),
+        trimBoth(substring(event, position(event, '"metadata":') + 11,
+            length(simpleJSONExtractRaw(replaceAll(event, '\\\\', '__'), 'metadata'))), ' \t\n\r'))),
 
     -- As 0014 has it, but of what `metadata` is now: renamed with it, it would be of old rows alone.
     MODIFY COLUMN model LowCardinality(String) MATERIALIZED
