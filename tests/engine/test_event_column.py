@@ -38,9 +38,9 @@ async def page(clickhouse: AsyncClient, org_id: str) -> list[dict[str, Any]]:
     filter_ = ActivityFilter(org_id=org_id)
     first = first_page(filter_, 100)
     rows = Rows.of_first_page(await clickhouse.raw_query(first.sql, parameters=first.parameters))
-    if missing := rows.missing:
+    if missing := rows.found.missing:
         more = rows_by_columns(filter_, missing)
-        rows.fill(await clickhouse.raw_query(more.sql, parameters=more.parameters))
+        rows.found.fill(await clickhouse.raw_query(more.sql, parameters=more.parameters))
     found: list[dict[str, Any]] = json.loads(rows.to_json(100, b"key", filter_))["activities"]
     return found
 

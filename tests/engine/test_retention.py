@@ -66,7 +66,7 @@ async def agree(clickhouse: AsyncClient, org: str, count: int) -> None:
     """List, total, and (of all the time there is) summary."""
     every = ActivityFilter(org_id=org)
     page = Rows.of_first_page(await ask(clickhouse, first_page(every, 50)))
-    assert page.total == len(page.rows) == count
+    assert page.total == len(page.found.rows) == count
     assert int(await ask(clickhouse, total_of(every))) == count
     year = last_hours(every, 24 * 365, NOW)
     summary = read_summary(await ask(clickhouse, summary_of(year)), year)

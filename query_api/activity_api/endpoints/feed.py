@@ -16,6 +16,7 @@ from activity_api.queries import feed
 from activity_api.queries.feed import Copies, Key, Row, Span
 from activity_api.queries.feed_cursor import FeedCursor, Place
 from activity_api.queries.history_filter import HistoryFilter
+from activity_api.queries.listing import rows_by_columns
 
 # With a filter that lets little through a page ends after so many looks at 1,000 rows each.
 _LOOKS = 5
@@ -124,7 +125,10 @@ class Feed:
     async def _rows(self, filter_: HistoryFilter, keys: list[Key]) -> dict[Key, Row]:
         if not keys:
             return {}
-        return feed.read_rows(await self.clickhouse.query(feed.rows_of(filter_, keys)))
+        rows = feed.read_rows(await self.clickhouse.query(feed.rows_of(filter_, keys)))
+        if missing := rows.missing:
+            rows.fill(await self.clickhouse.query(rows_by_columns(filter_, missing)))
+        return feed.by_key(rows, keys)
 
     async def _copies(self, org_id: str, keys: list[Key], rows: dict[Key, Row]) -> Copies:
         """An event may be in the table twice (docs/adr/0001, "not covered"): it is given once."""

@@ -79,8 +79,8 @@ class ActivityService:
             through = after.complete_through
             query = next_page(filter_, limit, after)
             rows = Rows.of_next_page(await self.clickhouse.query(query), after)
-        if missing := rows.missing:
-            rows.fill(await self.clickhouse.query(rows_by_columns(filter_, missing)))
+        if missing := rows.found.missing:
+            rows.found.fill(await self.clickhouse.query(rows_by_columns(filter_, missing)))
         if not rows.total:
             await self._check_seen(selection)
         return rows.to_json(limit, self.cursor_key, filter_, through), through

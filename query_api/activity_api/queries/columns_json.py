@@ -1,6 +1,6 @@
 """Rows as JSON, put together by the engine of their columns: an Activity each.
 
-A page has it of rows without an event only; feed and export, who read by thousands, of all.
+Of rows without an event, and of an export, which reads by tens of thousands.
 """
 
 from activity_api.queries.columns import METADATA_IS_OBJECT, is_optional, is_text, plain

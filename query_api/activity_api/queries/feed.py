@@ -2,11 +2,12 @@
 
 import heapq
 import itertools
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from activity_api.queries.columns_json import BY_COLUMNS, ROW_END, SETTINGS, SQL_ROW_END
+from activity_api.queries.event_rows import ROW, SETTINGS, EventRows
 from activity_api.queries.feed_cursor import Place
 from activity_api.queries.filter import Parameters
 from activity_api.queries.history_filter import HistoryFilter
@@ -17,7 +18,8 @@ Copies = dict[str, list[tuple[Place, int]]]
 #: Rows that one page looks at; their times and offsets travel as parameters.
 MOST = 1000
 
-_FIELD_END = "\x1f"
+# In front of each row: which of the topics that were asked for, partition, offset.
+_PLACE = struct.Struct("<QHQ")
 _PROJECTION = "SETTINGS optimize_use_projections = 1, preferred_optimize_projection_name = "
 
 
@@ -112,23 +114,32 @@ def rows_of(filter_: HistoryFilter, keys: Sequence[Key]) -> Query:
     """The rows of these keys that the filter lets through, in no order."""
     where, parameters = _at(keys)
     sql = f"""\
-SELECT concat(_topic, '{_FIELD_END}', toString(_partition), '{_FIELD_END}', toString(_offset),
-    '{_FIELD_END}', toString(id), '{_FIELD_END}', {BY_COLUMNS}, '{SQL_ROW_END}')
+SELECT indexOf({{topics:Array(String)}}, _topic), _partition, _offset, {ROW}
 FROM events
 WHERE {filter_.where} AND {where}
-SETTINGS {SETTINGS}
-FORMAT RawBLOB"""  # noqa: S608 - no value is in the text, only placeholders
-    return Query(sql, {**filter_.parameters, **parameters})
+{SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
+    return Query(sql, {**filter_.parameters, **parameters, "topics": _topics(keys)})
 
 
-def read_rows(body: bytes) -> dict[Key, Row]:
-    """By their keys without time."""
-    found = {}
-    for piece in body.split(ROW_END)[:-1]:
-        topic, partition, offset, id_, json = piece.split(_FIELD_END.encode(), 4)
-        key = Key(topic.decode(), int(partition), int(offset), "")
-        found[key] = Row(id_.decode(), json)
-    return found
+def read_rows(body: bytes) -> EventRows:
+    """The answer; rows without an event are to be asked for."""
+    return EventRows.read(body, _PLACE)
+
+
+def by_key(rows: EventRows, keys: Sequence[Key]) -> dict[Key, Row]:
+    """By their keys without time. `keys`: those that were asked for."""
+    topics = _topics(keys)
+    return {
+        Key(topics[number - 1], partition, offset, ""): Row(str(key.id), json)
+        for (number, partition, offset), key, json in zip(
+            rows.heads, rows.keys, rows.rows, strict=True
+        )
+        if json is not None
+    }
+
+
+def _topics(keys: Sequence[Key]) -> list[str]:
+    return sorted({key.topic for key in keys})
 
 
 def copies_of(org_id: str, keys: Iterable[Key], ids: Iterable[str]) -> Query:

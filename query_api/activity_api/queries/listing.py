@@ -2,21 +2,16 @@
 
 from collections.abc import Sequence
 
-from activity_api.queries.columns_json import BY_COLUMNS, SETTINGS
+from activity_api.queries.columns_json import BY_COLUMNS
+from activity_api.queries.columns_json import SETTINGS as BY_COLUMNS_SETTINGS
 from activity_api.queries.cursor import Cursor
+from activity_api.queries.event_rows import ROW, SETTINGS, Key
 from activity_api.queries.filter import ActivityFilter, Parameters, micros
-from activity_api.queries.page_rows import Key
+from activity_api.queries.history_filter import HistoryFilter
 from activity_api.queries.query import Query
 from activity_api.queries.totals import IN_NEWEST_HOURS, Counted, total_of
 
-# What is read of a row: of 51 rows that lie apart each column costs 20 us a row (docs/adr/0016). In
-# this order page_rows.py reads it.
-_ROW = "toUnixTimestamp64Micro(timestamp), id, event"
 _NOW = "toUnixTimestamp64Milli(nowInBlock64(3))"
-
-_SETTINGS = """\
-SETTINGS optimize_use_projections = 0, enable_shared_storage_snapshot_in_query = 1
-FORMAT RowBinary"""
 
 
 def first_page(filter_: ActivityFilter, limit: int) -> Query:
@@ -31,12 +26,12 @@ def first_page(filter_: ActivityFilter, limit: int) -> Query:
         total, where = "seen.1", f"{filter_.where_in_time}\nAND {IN_NEWEST_HOURS}"
     sql = f"""\
 WITH ({seen}) AS seen
-SELECT assumeNotNull(toUInt64({total})), {_NOW}, {_ROW}
+SELECT assumeNotNull(toUInt64({total})), {_NOW}, {ROW}
 FROM events
 WHERE {where}
 ORDER BY timestamp DESC, id DESC
 LIMIT {{rows:UInt16}}
-{_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
+{SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
     return Query(sql, {**parameters, "rows": str(limit + 1)})
 
 
@@ -45,7 +40,7 @@ def next_page(filter_: ActivityFilter, limit: int, after: Cursor) -> Query:
     # The first bound says nothing that the second does not, but only it prunes by the key:
     # without it all newer rows of the org are read (docs/adr/0002).
     sql = f"""\
-SELECT {_ROW}
+SELECT {ROW}
 FROM events
 WHERE {filter_.where_in_time}
 AND timestamp <= {{after_time:DateTime64(6, 'UTC')}}
@@ -53,7 +48,7 @@ AND (timestamp, id) < ({{after_time:DateTime64(6, 'UTC')}}, {{after_id:UUID}})
 AND _ingested_at <= {{as_of:DateTime64(3, 'UTC')}}
 ORDER BY timestamp DESC, id DESC
 LIMIT {{rows:UInt16}}
-{_SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
+{SETTINGS}"""  # noqa: S608 - no value is in the text, only placeholders
     position: Parameters = {
         "after_time": micros(after.timestamp),
         "after_id": str(after.id),
@@ -63,8 +58,8 @@ LIMIT {{rows:UInt16}}
     return Query(sql, {**filter_.parameters, **position})
 
 
-def rows_by_columns(filter_: ActivityFilter, keys: Sequence[Key]) -> Query:
-    """Rows of a page by their keys, each as an Activity that the engine puts together of columns:
+def rows_by_columns(filter_: ActivityFilter | HistoryFilter, keys: Sequence[Key]) -> Query:
+    """Rows by their keys, each as an Activity that the engine puts together of columns:
     for those without an event, which are older than migration 0017, or came column by column."""
     sql = f"""\
 SELECT toUnixTimestamp64Micro(timestamp), id, concat({BY_COLUMNS})
@@ -76,7 +71,7 @@ AND (toUnixTimestamp64Micro(timestamp), id) IN (
     SELECT toInt64(key.1), toUUID(key.2)
     FROM (SELECT arrayJoin(arrayZip({{times:Array(String)}}, {{ids:Array(String)}})) AS key)
 )
-SETTINGS {SETTINGS}
+SETTINGS {BY_COLUMNS_SETTINGS}
 FORMAT RowBinary"""  # noqa: S608 - no value is in the text, only placeholders
     times = [key.micros for key in keys]
     asked: Parameters = {

@@ -52,7 +52,7 @@ async def agree(clickhouse: AsyncClient, org_id: str, expected: list[Row]) -> No
             counted = [event for event in expected if matches(ranged, event)]
             assert int(await ask(clickhouse, total_of(ranged))) == len(counted)
             page = Rows.of_first_page(await ask(clickhouse, first_page(ranged, 50)))
-            assert page.total == len(page.rows) == len(counted)
+            assert page.total == len(page.found.rows) == len(counted)
 
 
 async def delete_mutation(clickhouse: AsyncClient, org_id: str) -> None:

@@ -64,7 +64,7 @@ async def test_the_newest_events_and_their_total(
         )
         found = Rows.of_first_page(await ask(clickhouse, first_page(filter_, limit)))
         assert found.total == len(expected)
-        shown = [micros(key.timestamp) for key in found.keys]
+        shown = [micros(key.timestamp) for key in found.found.keys]
         assert shown == expected[: limit + 1]
 
 
@@ -76,4 +76,4 @@ async def test_wrong_clocks_do_not_hide_the_newest(clickhouse: AsyncClient) -> N
     filter_ = ActivityFilter(org_id="o", workspace_id="w")
     found = Rows.of_first_page(await ask(clickhouse, first_page(filter_, 1)))
     assert found.total == 5
-    assert [key.timestamp.year for key in found.keys] == [2150, 2026]
+    assert [key.timestamp.year for key in found.found.keys] == [2150, 2026]

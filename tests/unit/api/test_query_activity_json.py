@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from activity_api.queries.activity_json import activity_json
+from activity_api.queries.event_rows import Key
 from activity_api.queries.filter import ActivityFilter
-from activity_api.queries.page_rows import Key, Rows
+from activity_api.queries.page_rows import Rows
 from activity_schemas.answers import Activity
 
 EVENT = b'{"status_code":200,"path":"/","method":"GET","action":"read","duration_ms":1.50'
@@ -64,8 +65,8 @@ def test_rows_without_an_event_are_filled_in() -> None:
     body = b"".join(head + row(*key, event) for key, event in zip(keys, events, strict=True))
     rows = Rows.of_first_page(body)
     assert (rows.total, rows.as_of) == (7, datetime(2026, 1, 2, 3, 0, 0, 123000, tzinfo=UTC))
-    assert rows.missing == [Key(micros, UUID(int=id_)) for micros, id_ in keys[1:]]
-    rows.fill(row(-1, 1, b'{"n":1}') + row(-1, 1, b'{"n":2}') + row(-3, 1, b"not asked for"))
+    assert rows.found.missing == [Key(micros, UUID(int=id_)) for micros, id_ in keys[1:]]
+    rows.found.fill(row(-1, 1, b'{"n":1}') + row(-1, 1, b'{"n":2}') + row(-3, 1, b"not asked for"))
     page = json.loads(rows.to_json(4, b"key", ActivityFilter(org_id="o")))
     assert page["activities"][0]["id"] == str(UUID(int=2**100 + 3))
     assert sorted(one["n"] for one in page["activities"][1:]) == [1, 2]

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from activity_api.queries.columns_json import BY_COLUMNS
 from activity_api.queries.cursor import Cursor
+from activity_api.queries.event_rows import Key
 from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.listing import first_page, next_page, rows_by_columns
-from activity_api.queries.page_rows import Key
 from activity_api.queries.summary import last_hours, summary_of
 from activity_api.queries.totals import total_of
 
