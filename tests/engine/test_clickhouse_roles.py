@@ -1,23 +1,19 @@
 """ClickHouse's roles, enforced: the code's own statements under each role's grants and no others.
 
 chDB has no CREATE ROLE, but enforces the grants, row policies and profile of a users.xml; that is
-made of the same SQL files (tests/support/clickhouse_as.py). What a users.xml does not show - that a
-server takes the statements, and the quota - runs where `ACTIVITY_TEST_CLICKHOUSE_URL` names one.
+made of the same SQL files (tests/support/clickhouse_as.py). What a users.xml does not show:
+test_clickhouse_roles_server.py.
 """
 
 import contextlib
-import os
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from pydantic import SecretStr
 
 from activity_api.auth.caller import READ
 from activity_consume.dead_letter.model import Status
@@ -26,7 +22,7 @@ from activity_consume.dead_letter.repository import DeadLetterRepository
 from activity_consume.record import TopicPartition
 from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_consume.sink.incarnations import Incarnation, Incarnations
-from activity_deploy.clickhouse_roles import analyst_statements, apply, role_statements
+from activity_deploy.clickhouse_roles import analyst_statements, role_statements
 from activity_deploy.keys.repository import KeyRepository
 from activity_deploy.migration_run import migrate
 from activity_deploy.process.ports import free_ports
@@ -270,44 +266,3 @@ def test_a_platform_analyst_sees_all_orgs_and_writes_nothing(store: Store, tmp_p
         asked[f"SELECT * FROM {DATABASE}.{table}"] = "ACCESS_DENIED"
     asked[f"INSERT INTO {DATABASE}.model_prices (model) VALUES ('m')"] = "ACCESS_DENIED"
     assert as_user_of(config, store.directory / "data", asked) == asked
-
-
-SERVER = os.environ.get("ACTIVITY_TEST_CLICKHOUSE_URL", "")
-if SERVER:
-
-    async def test_a_server_takes_the_roles_and_holds_them() -> None:
-        async with await connect(SERVER, "default") as owner:
-            await migrate(owner, DATABASE)
-            for _ in range(2):
-                await apply(owner, DATABASE, ["acme", "o'`x"])
-            for role in ("api", "ingest", "operator", "migrate", "analyst_acme"):
-                user = f"test_{role}"
-                await owner.command(f"CREATE USER OR REPLACE {user} IDENTIFIED BY 'word'")
-                await owner.command(f"GRANT activity_{role} TO {user}")
-            rows = [row("acme", datetime.now(UTC)), row("other", datetime.now(UTC))]
-            async with await connect(SERVER, DATABASE) as client:
-                await insert(client, rows)
-            url = httpx.URL(SERVER).copy_with(userinfo=b"")
-            async with httpx.AsyncClient() as http:
-                answer = await http.post(
-                    url,
-                    params={"database": DATABASE},
-                    auth=("test_analyst_acme", "word"),
-                    content="SELECT DISTINCT org_id FROM events",
-                )
-                assert answer.text.strip() == "acme"
-                for view in VIEWS:
-                    answer = await http.post(
-                        url,
-                        params={"database": DATABASE},
-                        auth=("test_analyst_acme", "word"),
-                        content=orgs_of(view),
-                    )
-                    assert answer.text.strip() == "acme"
-            configured = settings(str(url), DATABASE)
-            login = configured.clickhouse.model_copy(
-                update={"user": "test_api", "password": SecretStr("word")}
-            )
-            async with api(replace(configured, clickhouse=login)) as client_:
-                answer = await client_.get("/v1/orgs/acme/activity", headers=bearer("acme"))
-                assert answer.status_code == 200

@@ -32,7 +32,6 @@ from tests.support.consumer import event, message
 from tests.support.forget import AT_ONCE, gaps, number, places, silent
 from tests.support.query import insert, row
 from tests.support.records import Message
-from tests.support.records import row as packed
 
 NOW = datetime.now(UTC).replace(microsecond=123456)
 PARTITION = TopicPartition("events", 3)
@@ -286,19 +285,3 @@ async def test_table_and_consumer_mean_the_same_events(
         if rules.why(Facts(**{name: one[name] for name in names if one.get(name)}))
     }
     assert {seq for (seq,) in result.result_rows} == expected
-
-
-async def test_a_user_is_gone_from_what_was_sent_too(clickhouse: AsyncClient, of: Places) -> None:
-    """The column `event` holds the message as it came, fields that no column has among them."""
-    rows = [
-        packed(n, message(event(user_id=user, path=f"/{user}", unknown=user)))
-        for n, user in enumerate(("adele", "bob", "adele"))
-    ]
-    sink = ClickHouseSink(clickhouse)
-    await sink.insert(PARTITION, 0, await sink.now_ms() + 60_000, rows)
-    told = "SELECT countIf(position(event, 'adele') > 0) FROM events"
-    assert await number(clickhouse, told) == 2
-    await eraser(of).erase(await eraser(of).plan("acme", "adele", None), "", "me")
-    assert await number(clickhouse, told) == 0
-    left = await clickhouse.query("SELECT user_id, path, event LIKE '%\"bob\"%' FROM events")
-    assert left.result_rows == [("bob", "/bob", 1)]

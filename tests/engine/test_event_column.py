@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,12 +18,16 @@ from activity_consume.batching.rows import Row
 from activity_consume.record import TopicPartition
 from activity_consume.sink.clickhouse import ClickHouseSink
 from activity_consume.validation.validate import ValidEvent, validate
+from activity_deploy.forget.erase import Eraser
 from activity_deploy.migration_files import read
 from activity_deploy.migration_run import migrate
 from activity_schemas.answers import Activity
 from activity_schemas.event import ActivityEvent
 from tests.support.any_event import generated
 from tests.support.clickhouse import connect
+from tests.support.consumer import event as written
+from tests.support.consumer import message
+from tests.support.forget import AT_ONCE, places, silent
 from tests.support.odd_messages import ODD, odd
 from tests.support.query import insert, row
 from tests.support.records import FAR
@@ -118,7 +123,7 @@ async def old(clickhouse_url: str) -> AsyncIterator[AsyncClient]:
 async def test_rows_of_before_stay_as_they_were(old: AsyncClient) -> None:
     fields = {
         **{"user_id": "u", "trace_id": "t", "token_id": "k", "path": "/p", "execution_id": "x"},
-        **{"metadata": '{"a": 1.50}', "token_usage": {"total": 3}, "status_code": 404},
+        **{"metadata": '{"a": 1.50,"model":"m"}', "token_usage": {"total": 3}, "status_code": 404},
     }
     before = [row("o", NOW, **fields), row("o", NOW)]
     await insert(old, before, renamed=False)
@@ -128,7 +133,8 @@ async def test_rows_of_before_stay_as_they_were(old: AsyncClient) -> None:
     assert (await old.query(f"SELECT {COLD} FROM events ORDER BY id")).result_rows == (
         was.result_rows
     )
-    event = generated(1)[0].model_copy(update={"org_id": "o", "timestamp": NOW})
+    new = {"org_id": "o", "timestamp": NOW, "metadata": {"model": "n"}}
+    event = generated(1)[0].model_copy(update=new)
     await put(old, [sent(0, event.to_json())])
     for _ in range(2):
         found = {one["id"]: one for one in await page(old, "o")}
@@ -138,8 +144,10 @@ async def test_rows_of_before_stay_as_they_were(old: AsyncClient) -> None:
         assert {name: full[name] for name in fields if name != "metadata"} == {
             name: value for name, value in fields.items() if name != "metadata"
         }
-        assert full["metadata"] == {"a": 1.5}
+        assert full["metadata"] == {"a": 1.5, "model": "m"}
         assert (empty["path"], empty["trace_id"], empty["metadata"]) == ("/", None, {})
+        models = await old.query("SELECT model FROM events ORDER BY model")
+        assert models.result_rows == [("",), ("m",), ("n",)]
         # And once more when old and new rows are in one part.
         await old.command("OPTIMIZE TABLE events FINAL")
 
@@ -154,3 +162,21 @@ async def test_rows_column_by_column_are_rows(clickhouse: AsyncClient) -> None:
     assert (found["trace_id"], found["status_code"], found["success"]) == ("t", 204, True)
     result = await clickhouse.query("SELECT trace_id, metadata, event FROM events")
     assert result.result_rows == [("t", "{}", "")]
+
+
+async def test_a_user_is_gone_from_what_was_sent_too(
+    clickhouse: AsyncClient, clickhouse_url: str, database: str, tmp_path: Path
+) -> None:
+    """The column `event` holds the message as it came, fields that no column has among them."""
+    rows = [
+        sent(n, message(written(user_id=user, path=f"/{user}", unknown=user)))
+        for n, user in enumerate(("adele", "bob", "adele"))
+    ]
+    await put(clickhouse, rows)
+    told = "SELECT countIf(position(event, 'adele') > 0) FROM events"
+    assert int(str(await clickhouse.command(told))) == 2
+    eraser = Eraser(places(clickhouse, clickhouse_url, database, tmp_path), AT_ONCE, silent)
+    await eraser.erase(await eraser.plan("acme", "adele", None), "", "me")
+    assert int(str(await clickhouse.command(told))) == 0
+    left = await clickhouse.query("SELECT user_id, path, event LIKE '%\"bob\"%' FROM events")
+    assert left.result_rows == [("bob", "/bob", 1)]
