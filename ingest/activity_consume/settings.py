@@ -87,11 +87,15 @@ class ConsumerSettings(BaseSettings):
     session_timeout_s: Annotated[float, Field(ge=1)] = 10
     """Without a heartbeat for so many seconds a member is out. Also the longest lease of an insert.
     """
+    heartbeat_interval_s: Positive = 0.5
+    """How soon a member notices that the group shares its partitions out anew, in seconds; at most
+    a quarter of the session timeout is used."""
     insert_timeout_s: Positive = 60
     """Seconds until an insert that was not answered is in doubt."""
     flush_timeout_s: Positive = 5
-    """Seconds that a partition which is taken away may use to write what it has in memory; after a
-    fifth of them no insert begins, and the next owner reads the rest again."""
+    """Seconds that inserts on the way may take to end when the group shares out anew, or at a stop.
+    At a stop, what is in memory is written, too, as far as its insert begins within a fifth of
+    them; the next owner reads the rest again."""
 
     id_window: Count = 200_000
     """Ids remembered, over all partitions; older ones are asked for in the table."""
@@ -112,3 +116,8 @@ class ConsumerSettings(BaseSettings):
     """So many erasures are kept in memory, some 300 bytes each; with more the consumer stops."""
     on_retention_gap: Literal["stop", "continue"] = "stop"
     """Kafka's retention has deleted events that were never read: stop and say so, or go on."""
+
+    @property
+    def heartbeat_ms(self) -> int:
+        """Between two heartbeats, milliseconds."""
+        return max(1, int(min(self.heartbeat_interval_s, self.session_timeout_s / 4) * 1000))

@@ -104,7 +104,8 @@ class Soak:
             acks="all",
             linger_ms=10,
             enable_idempotence=True,
-            request_timeout_ms=10_000,
+            # Also how long a record may wait for a broker that starts anew.
+            request_timeout_ms=_PATIENCE_S * 1000,
         ) as producer:
             due, sent = time.monotonic(), []
             for number in itertools.count():

@@ -32,6 +32,7 @@ from tests.chaos.protocols import (
     FETCHED,
     INSERT_APPLIED,
     INSERT_SENT,
+    JOINING,
     PRODUCED,
 )
 from tests.chaos.proxy import Connection
@@ -128,6 +129,31 @@ async def members(run: Run) -> None:
                 await leaver.process.kill()
             else:
                 await leaver.process.stop()
+
+
+async def held_up_member(run: Run) -> None:
+    """A member has given its partitions back, and its join is held up until it is out of the group;
+    another writes them; then it is back and gets some of them again, which it has in memory."""
+    first = await run.consumer()
+    go_on = asyncio.Event()
+
+    async def hold(connection: Connection) -> None:
+        del connection
+        await go_on.wait()
+
+    async with run.feeding(600, 1.0):
+        pass
+    trap = run.trap(JOINING, 3, hold)  # the new member's two come first
+    second = await run.consumer(ready=False)
+    await run.sprung(trap)
+    await second.ready()
+    async with run.feeding(600, 1.0):
+        pass
+    await run.drain()
+    go_on.set()
+    await first.ready()
+    async with run.feeding(600, 1.0):
+        pass
 
 
 async def zombie(run: Run) -> None:
@@ -241,6 +267,7 @@ FAULTS = [
     Fault("half_open", half_open, ("ask",)),
     Fault("members", members),
     Fault("stale_batch", stale_batch),
+    Fault("held_up_member", held_up_member, ("mark",)),
     Fault("zombie", zombie, ("lease",)),
     Fault("broker_killed", broker_killed, ("ask_and_ids",)),
     Fault("offsets_reset", offsets_reset, ("table_progress",)),

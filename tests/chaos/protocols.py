@@ -18,8 +18,10 @@ ASKED = "asked"
 COMMITTING = "committing"
 COMMITTED = "committed"
 PRODUCED = "produced"
+#: A member asks to be in the group's next generation; a new one does so twice (KIP-394).
+JOINING = "joining"
 
-_PRODUCE, _FETCH, _OFFSET_COMMIT = 0, 1, 8
+_PRODUCE, _FETCH, _OFFSET_COMMIT, _JOIN_GROUP = 0, 1, 8, 11
 _MOVING_COMMIT = -1
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 # A fetch's answer with records in it; without any it is about 100 bytes.
@@ -46,7 +48,8 @@ class KafkaWire:
         (key,) = struct.unpack_from(">h", frame, 4)
         moves = key == _OFFSET_COMMIT and _moves(frame)
         self._asked.append(_MOVING_COMMIT if moves else key)
-        return Piece(frame, before=COMMITTING if moves else "")
+        step = JOINING if key == _JOIN_GROUP else COMMITTING if moves else ""
+        return Piece(frame, before=step)
 
     def _answer(self, frame: bytes) -> Piece:
         key = self._asked.popleft()

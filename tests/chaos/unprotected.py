@@ -5,6 +5,7 @@ A fault run with it must show a number above zero; if it does not, the fault was
 
 import sys
 from collections.abc import Sequence
+from typing import ClassVar
 
 from activity_consume.batching.dedup import DedupWindow
 from activity_consume.batching.rows import PackedRows, Row
@@ -88,6 +89,21 @@ class TrustsTheGroup(KafkaOffsetStore):
         return Committed(found.offset, Lease(0, released=True)) if found else None
 
 
+class TrustsItsMemory(KafkaOffsetStore):
+    """Goes on where it has released a partition, whoever has had it since."""
+
+    _released: ClassVar[dict[TopicPartition, Committed]] = {}
+
+    async def commit(self, partition: TopicPartition, offset: int, lease: Lease) -> None:
+        await super().commit(partition, offset, lease)
+        self._released.pop(partition, None)
+        if lease.released:
+            self._released[partition] = Committed(offset, lease)
+
+    async def committed(self, partition: TopicPartition) -> Committed | None:
+        return self._released.get(partition) or await super().committed(partition)
+
+
 class NoDeadLetters(DeadLetterWriter):
     """Drops what is no event."""
 
@@ -152,6 +168,7 @@ CONTROLS = {
     "ask_and_ids": Components(sink=NeverAsksNorKnows),
     "wait": Components(sink=NeverWaits),
     "lease": Components(sink=Unleased),
+    "mark": Components(offset_store=TrustsItsMemory),
     "ids": Components(sink=Forgetful),
     "commit_after": Components(offset_store=AutoCommit),
     "table_progress": Components(offset_store=TrustsTheGroup, sink=TrustsTheGroupsStore),

@@ -147,6 +147,10 @@ class BatchAccumulator:
         self._ids.next_batch()
         return batch
 
+    def remember(self, ids: int) -> None:
+        """So many, from the next batch on."""
+        self._ids.limit = ids
+
     def lookup_born_before(self, ms: int) -> None:
         """Ids born before this (Unix milliseconds) are asked in the table from now on."""
         self._ids.lookup_before(str(uuid7(ms)))

@@ -18,7 +18,8 @@ class DedupWindow:
 
     def __init__(self, limit: int, horizon: str = "") -> None:
         """`horizon`: the youngest id that may be missing here; '' if none is."""
-        self._limit = limit
+        #: Of ids, roughly; looked at with the next batch.
+        self.limit = limit
         self._buckets: dict[str, set[str]] = {}
         self._count = 0
         self._horizon = horizon[: self._PREFIX]
@@ -116,7 +117,7 @@ class DedupWindow:
         self._unsettled.popleft()
 
     def _trim(self) -> None:
-        while self._count > self._limit:
+        while self._count > self.limit:
             oldest = min(self._buckets)
             self._count -= len(self._buckets.pop(oldest))
             self._horizon = max(self._horizon, oldest)

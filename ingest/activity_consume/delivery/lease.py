@@ -20,16 +20,19 @@ class Lease:
     """`until_ms`: Unix milliseconds of the ClickHouse server's clock. `released`: nothing of the
     owner's is on the way, a new owner need not wait. `written`: the first offset of the youngest
     batch of which rows are in the table, -1 if that is not known: a table without it is an older
-    one (restored from a backup), and must not be taken for what the commit says."""
+    one (restored from a backup), and must not be taken for what the commit says. `mark`: of one
+    release alone; where the last commit has it, nobody has had the partition since."""
 
     until_ms: int
     released: bool = False
     written: int = -1
+    mark: str = ""
 
     def encode(self, generation: int = 0) -> str:
         """As the metadata of a commit. `generation`: of the topic, see Source."""
         of_topic = {"generation": generation} if generation else {}
         of_table = {"written": self.written} if self.written >= 0 else {}
+        of_release = {"mark": self.mark} if self.mark else {}
         return json.dumps(
             {
                 "activity": _VERSION,
@@ -37,6 +40,7 @@ class Lease:
                 "released": self.released,
                 **of_topic,
                 **of_table,
+                **of_release,
             },
             separators=(",", ":"),
         )
@@ -50,13 +54,14 @@ class Lease:
             if read["activity"] != _VERSION or read.get("generation", 0) != generation:
                 return None
             written = int(read.get("written", -1))
-            return Lease(int(read["lease"]), bool(read["released"]), written)
+            mark = str(read.get("mark", ""))
+            return Lease(int(read["lease"]), bool(read["released"]), written, mark)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
 
 
 class ServerClock:
-    """The ClickHouse server's clock, without needs_lookup it each time.
+    """The ClickHouse server's clock, without asking it each time.
 
     An error of this clock costs time, never correctness: leases are compared on the server.
     """

@@ -1,9 +1,10 @@
 """Keeps a partition's lease from running out."""
 
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 from activity_consume.delivery.lease import Lease, ServerClock
-from activity_consume.delivery.offsets import OffsetStore
+from activity_consume.delivery.offsets import Committed, OffsetStore
 from activity_consume.delivery.patience import Patience
 from activity_consume.record import TopicPartition
 
@@ -22,10 +23,12 @@ class LeaseKeeper:
         session_timeout_s: float,
         patience: Patience,
         *,
+        clock: ServerClock,
         settled: int,
         written: int = -1,
     ) -> None:
-        """`now_ms`: asks the ClickHouse server's clock. `written`: see Lease."""
+        """`now_ms`: asks the ClickHouse server's clock; `clock`: remembers it. `written`: see
+        Lease."""
         #: All below this offset is in the table, or in the dead letters, and committed.
         self.settled = settled
         self.written = written
@@ -34,7 +37,7 @@ class LeaseKeeper:
         self._now_ms = now_ms
         self._length_ms = int(session_timeout_s * 1000)
         self._patience = patience
-        self._clock = ServerClock()
+        self._clock = clock
         self._lease = Lease(0)
 
     async def commit(self, settled: int) -> None:
@@ -52,7 +55,9 @@ class LeaseKeeper:
             await self.commit(self.settled)
         return self._lease
 
-    async def release(self) -> None:
-        """Nothing of ours is on the way: the next owner need not wait. Raises KafkaError, too."""
-        lease = Lease(0, released=True, written=self.written)
+    async def release(self) -> Committed:
+        """Nothing of ours is on the way: the next owner need not wait. The commit that says so.
+        Raises KafkaError, too."""
+        lease = Lease(0, released=True, written=self.written, mark=uuid4().hex)
         await self._offset_store.commit(self._partition, self.settled, lease)
+        return Committed(self.settled, lease)

@@ -14,8 +14,9 @@ from activity_consume.dead_letter.poison_stops import PoisonRun, PoisonStop
 from activity_consume.dead_letter.writer import DeadLetterWriter
 from activity_consume.delivery.batch_writer import BatchWriter
 from activity_consume.delivery.erasure_gate import ErasureGate
+from activity_consume.delivery.lease import ServerClock
 from activity_consume.delivery.lease_keeper import LeaseKeeper
-from activity_consume.delivery.offsets import OffsetStore
+from activity_consume.delivery.offsets import Committed, OffsetStore
 from activity_consume.delivery.patience import Patience
 from activity_consume.erasure.known import Erasures
 from activity_consume.errors import PoisonError, StopError, TopicChangedError
@@ -47,15 +48,21 @@ class PartitionWriter:
         memory: MemoryBudget,
         erasures: Erasures,
         is_unchanged: Callable[[], Awaitable[bool]],
+        clock: ServerClock,
+        settled: int,
     ) -> None:
-        """`memory` is shared by all writers; each batch is given back to it. `is_unchanged`: is the
-        topic as it was when the accumulator was made? Raises GapError where it is another one, and
-        KafkaError and ClickHouseError where nobody can tell now."""
+        """`memory`, to which each batch is given back, and `clock` are shared by all writers.
+        `is_unchanged`: is the topic as it was when the accumulator was made? Raises GapError where
+        it is another one, and KafkaError and ClickHouseError where nobody can tell now. `settled`:
+        all below it is; what the accumulator has beyond it is in memory."""
         self.accumulator = accumulator
         self._dead_letters = dead_letters
         self._stats = stats
         self._memory = memory
-        self._is_unchanged = is_unchanged
+        self.is_unchanged = is_unchanged
+        #: Once it has ended: the commit that says so. None: it broke off, and somebody has to ask
+        #: the table how far it came.
+        self.left: Committed | None = None
         self._has_turn = False
         self._closing = asyncio.Event()
         self._begin_within_s = _BEGIN_WITHIN * settings.flush_timeout_s
@@ -65,7 +72,8 @@ class PartitionWriter:
         self._patience = Patience(partition, stats)
         self._lease = LeaseKeeper(
             *(partition, offset_store, sink.now_ms, settings.session_timeout_s, self._patience),
-            settled=accumulator.next_offset,
+            clock=clock,
+            settled=settled,
             written=accumulator.written_base,
         )
         self._gate = ErasureGate(erasures, self._patience)
@@ -81,6 +89,11 @@ class PartitionWriter:
         """All below this offset is in the table, or in the dead letters, and committed."""
         return self._lease.settled
 
+    @property
+    def written(self) -> int:
+        """See Lease."""
+        return self._lease.written
+
     async def run(self) -> None:
         """Write until closed. Raises PartitionLostError; TopicChangedError; PoisonError once all
         before the poison is written, and the poison in the dead letters; StopError."""
@@ -90,7 +103,7 @@ class PartitionWriter:
             with contextlib.suppress(KafkaError):  # without it the next owner waits a little
                 await self._release()
             raise
-        await self._release()
+        self.left = await self._release()
 
     async def _write_until_closed(self) -> None:
         await self._lease.commit(self.settled)
@@ -106,15 +119,15 @@ class PartitionWriter:
                 self._end_turn()
                 self._memory.give_back(batch.size if batch else 0)
 
-    async def _release(self) -> None:
-        if not self._batch_writer.in_doubt:
-            await self._lease.release()
+    async def _release(self) -> Committed | None:
+        return None if self._batch_writer.in_doubt else await self._lease.release()
 
-    def close(self) -> None:
-        """Release the lease, and let `run` end, when the insert on the way has ended. What is in
-        memory is written if its turn comes soon; if not, the next owner reads it again."""
+    def close(self, *, write: bool = True) -> None:
+        """Release the lease, and let `run` end, when the insert on the way has ended. `write`: also
+        what is in memory, if its turn comes soon; if not, the next owner reads it again."""
         self._closing.set()
-        self._begin_by = asyncio.get_running_loop().time() + self._begin_within_s
+        within_s = self._begin_within_s if write else 0
+        self._begin_by = asyncio.get_running_loop().time() + within_s
         if self._queueing is not None:
             self._queueing.reschedule(self._begin_by)
         self.accumulator.filled.set()
@@ -134,7 +147,7 @@ class PartitionWriter:
                 continue
 
     async def _take_in_turn(self) -> Batch | None:
-        if self._begin_by is not None and asyncio.get_running_loop().time() > self._begin_by:
+        if self._begin_by is not None and asyncio.get_running_loop().time() >= self._begin_by:
             return None
         try:
             async with asyncio.timeout_at(self._begin_by) as self._queueing:
@@ -154,7 +167,7 @@ class PartitionWriter:
     async def _settle(self, batch: Batch) -> None:
         # After all of the batch was fetched, and before anything of it is written: what a producer
         # that knows of added partitions has sent is here only if the brokers tell of them, too.
-        if not await self._patience.wait_for("what topic it is", self._is_unchanged):
+        if not await self._patience.wait_for("what topic it is", self.is_unchanged):
             raise TopicChangedError("partitions were added")
         await self._gate.open(batch)
         await self._patience.wait_for("dead letters", lambda: self._dead_letters.write(batch.dead))

@@ -11,6 +11,7 @@ from aiokafka import ConsumerRebalanceListener
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from activity_consume.batching.accumulator import BatchAccumulator
+from activity_consume.delivery.offsets import KafkaOffsetStore
 from activity_consume.delivery.open_partition import Admission, PartitionOpener
 from activity_consume.delivery.partition_writer import PartitionWriter
 from activity_consume.errors import (
@@ -46,6 +47,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._client = client
         self._topic = topic
         self._held: dict[TopicPartition, _Held] = {}
+        #: Writers that have ended in a rebalance, until it has said whose the partitions are.
+        self._left: dict[TopicPartition, PartitionWriter] = {}
         self._unreadables = Unreadables(opener, client, self._accumulators)
         self.router = RecordRouter(
             *(client, self._accumulators, self._unreadables),
@@ -77,20 +80,24 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         # happens to stand. `_write` seeks to the right one.
         consumer.pause(*assigned)
         self._joined = True
+        left, self._left = self._left, {}
         for partition in (TopicPartition(*one) for one in assigned):
-            task = asyncio.create_task(self._hold(partition), name=str(partition))
-            self._held[partition] = _Held(task)
+            holding = self._hold(partition, left.get(partition))
+            self._held[partition] = _Held(asyncio.create_task(holding, name=str(partition)))
 
     async def on_partitions_revoked(self, revoked: Collection[aiokafka.TopicPartition]) -> None:
         """Called by aiokafka before it joins again; the group waits for this."""
         del revoked  # with the classic protocol it is always all of them
         self._joined = False
-        await self._give_back()
+        # All members wait for the slowest, so no insert begins now. Most partitions come back, and
+        # go on with what they have in memory; the next owner of one that does not reads it again.
+        self._left = await self._give_back(write=False)
 
     async def close(self) -> None:
         """Write what can be written soon, and release everything; waits for `flush_timeout_s` at
         most."""
-        await self._give_back()
+        writers = await self._give_back(write=True)
+        await self._tell(writers.values())
         self._closed = True
 
     async def watch(self) -> None:
@@ -128,9 +135,9 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         found = {one: writer.accumulator for one, writer in self._writers().items()}
         return {one: accumulator for one, accumulator in found.items() if not accumulator.poison}
 
-    async def _hold(self, partition: TopicPartition) -> None:
+    async def _hold(self, partition: TopicPartition, left: PartitionWriter | None) -> None:
         try:
-            await self._write(partition)
+            await self._write(partition, left)
         except PartitionLostError as error:
             # The group's next call revokes it; until then its records are not taken.
             log.warning("%s: lost: %s", partition, first_line(error))
@@ -144,12 +151,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             log.exception("%s: unexpected", partition)
             self.stop(StopError(f"{partition}: {type(error).__name__}: {first_line(error)}"))
 
-    async def _write(self, partition: TopicPartition) -> None:
+    async def _write(self, partition: TopicPartition, left: PartitionWriter | None) -> None:
         consumer, offset_store = self._client()
         while True:
-            writer = await self._opener.open(
-                *(partition, offset_store, lambda: len(self._held), self._admit)
-            )
+            writer = await self._open(partition, offset_store, left)
+            left = None
             self._held[partition].writer = writer
             consumer.seek(partition, writer.accumulator.next_offset)
             consumer.resume(partition)
@@ -163,20 +169,34 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._unreadables.forget(partition)
                 self._opener.memory.give_back(writer.accumulator.size)
 
+    async def _open(
+        self,
+        partition: TopicPartition,
+        offset_store: KafkaOffsetStore,
+        left: PartitionWriter | None,
+    ) -> PartitionWriter:
+        def held() -> int:
+            return len(self._held)
+
+        if left and (writer := await self._opener.reopen(left, offset_store, held)):
+            return writer
+        return await self._opener.open(partition, offset_store, held, self._admit)
+
     async def _admit(self, partition: TopicPartition) -> Admission:
         _, offset_store = self._client()
         admitted = await self._topic.admit(partition, offset_store, self._opener.sink)
         told_ms = self._topic.lookup_born_before_ms
         return Admission(admitted, told_ms, lambda: self._topic.is_unchanged(told_ms))
 
-    async def _give_back(self) -> None:
-        """Let every writer finish within its time; then nothing of this consumer's goes on."""
+    async def _give_back(self, *, write: bool) -> dict[TopicPartition, PartitionWriter]:
+        """Let every writer finish within its time; then nothing of this consumer's goes on. The
+        writers, ended. `write`: also what is in memory."""
         held, self._held = self._held, {}
         for one in held.values():
             if one.writer is None:
                 one.task.cancel()
             else:
-                one.writer.close()
+                one.writer.close(write=write)
         tasks = [one.task for one in held.values()]
         if tasks:
             timeout_s = self._opener.settings.flush_timeout_s
@@ -184,11 +204,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._tell(one.writer for one in held.values() if one.writer)
         for partition in held:
             self._stats.released(partition)
             self._unreadables.forget(partition)
         self._opener.memory.empty()
+        return {partition: one.writer for partition, one in held.items() if one.writer}
 
     async def _tell(self, writers: Iterable[PartitionWriter]) -> None:
         """How far they came: until somebody takes over, nobody else does."""

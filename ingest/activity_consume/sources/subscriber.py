@@ -22,6 +22,7 @@ from faststream.specification import AsyncAPI
 
 from activity_consume.settings import ConsumerSettings
 from activity_consume.sources.group_consumer import Broker, Hooks
+from activity_consume.sources.sticky import StickyRoundRobin
 from activity_kafka.settings import KafkaSettings
 from activity_schemas.event import ActivityEvent
 from activity_telemetry.exposition import CONTENT_TYPE, is_served_on
@@ -98,7 +99,9 @@ def build(
         max_partition_fetch_bytes=_FETCH_PARTITION_BYTES,
         fetch_max_wait_ms=200,
         session_timeout_ms=int(settings.session_timeout_s * 1000),
-        heartbeat_interval_ms=int(settings.session_timeout_s * 1000 / 4),
+        # By its answer alone a member learns of a rebalance, and all wait for the last to learn.
+        heartbeat_interval_ms=settings.heartbeat_ms,
+        partition_assignment_strategy=(StickyRoundRobin(),),
         # Fetching stops while ClickHouse is away and memory is full: no reason to leave the group.
         max_poll_interval_ms=24 * 3600 * 1000,
         title="activity_events",
