@@ -40,6 +40,25 @@ def _count(lines: bytes, form: str) -> int:
     return lines.count(CSV_ROW_END if form == "csv" else b"\n")
 
 
+def whole_parquet(body: bytes) -> bytes:
+    """The file, whose footer says that it is whole. Raises UserError."""
+    footer = int.from_bytes(body[-8:-4], "little")
+    if body[:4] + body[-4:] != b"PAR1PAR1" or not 0 < footer <= len(body) - 12:
+        raise UserError("the answer was cut: a Parquet file without its end")
+    return body
+
+
+def write_at_once(path: Path, body: bytes) -> None:
+    """There is the whole file, on the disk, or none."""
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
 class DayFile:
     """`path`.part and `path`.state until it is whole; a run that was stopped is gone on with."""
 

@@ -38,8 +38,17 @@ LIMIT {{rows:UInt32}}
     return Query(sql, {**parameters, "rows": str(limit)})
 
 
+def count_of(filter_: HistoryFilter) -> Query:
+    """How many rows there are about; without other filters than time the index knows."""
+    sql = f"""\
+SELECT count() FROM events WHERE {filter_.where_in_time}
+SETTINGS optimize_use_projections = 0 FORMAT TSV"""  # noqa: S608 - only placeholders
+    return Query(sql, filter_.parameters)
+
+
 def as_parquet(filter_: HistoryFilter, as_of: datetime) -> Query:
-    """All of it in one file, which ends with its footer; a row group at a time in memory."""
+    """All of it in one file, which ends with its footer; a row group at a time in memory. Its rows
+    are bounded, not its time: that is its reader's, too, who may be slow."""
     where, parameters = _within(filter_, None, as_of)
     sql = f"""\
 SELECT {_parquet_columns()}
@@ -49,7 +58,7 @@ ORDER BY timestamp, id
 SETTINGS optimize_use_projections = 0, prefer_column_name_to_alias = 1,
     output_format_parquet_row_group_size = 20000, output_format_parquet_parallel_encoding = 0,
     output_format_parquet_string_as_string = 1, output_format_parquet_compression_method = 'zstd',
-    max_threads = 2, max_block_size = 8192
+    max_threads = 2, max_block_size = 8192, max_execution_time = 0
 FORMAT Parquet"""  # noqa: S608 - no value is in the text, only placeholders
     return Query(sql, parameters)
 

@@ -227,6 +227,26 @@ async def test_parquet(client: httpx.AsyncClient, clickhouse: AsyncClient) -> No
         assert refused.status_code == 400
 
 
+async def test_more_than_a_parquet_file_may_have(
+    clickhouse: AsyncClient, clickhouse_url: str, database: str
+) -> None:
+    """The answer says so before anything is sent, and what to do; the parts it names are given."""
+    await insert(clickhouse, [at("o", 0, n, at=NOW + timedelta(hours=n)) for n in range(6)])
+    few = settings(clickhouse_url, database, export=ExportSettings(parquet_rows=4))
+    async with api(few) as client:
+        response = await client.get(URL, params={"format": "parquet"}, headers=who())
+        assert response.status_code == 422
+        [detail] = response.json()["detail"]
+        assert detail["type"] == "query_too_large"
+        assert "at most 4 rows and this would have 6" in detail["msg"]
+        found = []
+        for start, end in (("2026-03-04", "2026-03-04T08:00:00Z"), ("2026-03-04T08:00:00Z", None)):
+            query = {"format": "parquet", "start_time": start} | ({"end_time": end} if end else {})
+            response = await client.get(URL, params=query, headers=who())
+            found += pyarrow.parquet.read_table(io.BytesIO(response.content))["path"].to_pylist()
+        assert found == [f"/0/{n}" for n in range(6)]
+
+
 async def test_nothing_to_export(client: httpx.AsyncClient) -> None:
     assert (await lines(client))[0] == []
     for form in ("csv", "parquet"):
