@@ -54,3 +54,5 @@ class ExportSettings(BaseSettings):
     """Exports at the same time, per worker; one more is a 503."""
     concurrent_per_org: int = Field(default=1, ge=1)
     """Of these an org may have at most so many; one more is a 429."""
+    parquet_rows: int = Field(default=1_000_000, ge=1)
+    """Rows of a Parquet answer at most, which is one query; more is a 422 that says so."""

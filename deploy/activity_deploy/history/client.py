@@ -18,6 +18,10 @@ _AGAIN = (429, 500, 502, 503, 504)
 Parameters = Mapping[str, str | int]
 
 
+class RangeTooLargeError(UserError):
+    """One query cannot read it; a part of it may do."""
+
+
 class HistoryClient:
     """One org's history. `permission`: what a token of the local stack is made with."""
 
@@ -38,7 +42,8 @@ class HistoryClient:
         )
 
     def get(self, path: str, parameters: Parameters) -> httpx.Response:
-        """A whole answer, 200. Raises UserError."""
+        """A whole answer, 200. Raises UserError; of it RangeTooLargeError for what must be asked
+        in parts."""
         wrong = ""
         for pause_s in (*_PAUSES_S, None):
             try:
@@ -49,6 +54,8 @@ class HistoryClient:
                 if response.status_code == 200:
                     return response
                 wrong = f"{response.status_code} {_message(response)}"
+                if _is_too_large(response):
+                    raise RangeTooLargeError(wrong)
                 if response.status_code not in _AGAIN:
                     break
             if pause_s is None or self._stopped.wait(pause_s):
@@ -64,6 +71,13 @@ def _token(settings: HistorySettings, org_id: str, permission: str) -> str:
         return settings.token.get_secret_value()
     local = existing(StateDirectory(LocalSettings().state_dir))
     return token(local, org_id, "history", [permission])
+
+
+def _is_too_large(response: httpx.Response) -> bool:
+    try:
+        return bool(response.json()["detail"][0]["type"] == "query_too_large")
+    except (ValueError, KeyError, IndexError, TypeError):
+        return False
 
 
 def _message(response: httpx.Response) -> str:

@@ -1,14 +1,13 @@
 """A day's events as a file, which grows by pieces that were checked, and is renamed at its end."""
 
-import csv
 import hashlib
-import io
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from activity_api.queries.export import CSV_ROW_END
 from activity_deploy.errors import UserError
 
 
@@ -38,10 +37,26 @@ def checked(body: bytes, form: str) -> Piece:
 
 
 def _count(lines: bytes, form: str) -> int:
-    if form == "csv":
-        rows = csv.reader(io.StringIO(lines.decode(), newline=""))
-        return sum(1 for _ in rows) - 1
-    return lines.count(b"\n")
+    return lines.count(CSV_ROW_END if form == "csv" else b"\n")
+
+
+def whole_parquet(body: bytes) -> bytes:
+    """The file, whose footer says that it is whole. Raises UserError."""
+    footer = int.from_bytes(body[-8:-4], "little")
+    if body[:4] + body[-4:] != b"PAR1PAR1" or not 0 < footer <= len(body) - 12:
+        raise UserError("the answer was cut: a Parquet file without its end")
+    return body
+
+
+def write_at_once(path: Path, body: bytes) -> None:
+    """There is the whole file, on the disk, or none."""
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 class DayFile:

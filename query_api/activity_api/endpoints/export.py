@@ -15,11 +15,12 @@ from datetime import datetime
 from activity_api.clickhouse.client import ClickHouseClient, UnavailableError
 from activity_api.clickhouse.watermark import iso
 from activity_api.queries.cursor import Cursor
-from activity_api.queries.export import CSV_HEAD, as_lines, last_of, rows_after
+from activity_api.queries.export import CSV_HEAD, as_lines, rows_after, rows_of
 from activity_api.queries.history_filter import HistoryFilter
 
-# Some MB; between two of them other orgs' queries have their turn.
-_ROWS = 20_000
+# Some 30 MB each; between two pages other orgs' queries have their turn.
+_ROWS = 50_000
+_CSV_ROWS = 100_000
 # An engine that is away for a moment does not end an export of hours.
 _TRIES = 5
 _PAUSE_S = 1.0
@@ -46,36 +47,49 @@ class Lines:
         return await self._read()
 
     async def stream(self, body: bytes) -> AsyncIterator[bytes]:
-        """All lines; `body` is the first answer."""
+        """All lines; `body` is the first answer. While a page is made ready and sent the engine
+        reads the next one, and no further: what a client does not take waits there."""
         digest = hashlib.sha256()
         if self.csv:
             digest.update(CSV_HEAD)
             yield CSV_HEAD
-        while body:
-            # Beside the event loop, which others' requests need.
-            lines, count = await asyncio.to_thread(self._take, body, digest)
-            self.rows += count
-            yield lines
-            time, id_ = last_of(body, csv=self.csv)
-            self.after = Cursor(time, id_, 0, self.as_of, self.watermark)
-            if self._is_full:
-                break
-            body = await self._read_on() if count == _ROWS else b""
+        reading: asyncio.Task[bytes] | None = None
+        try:
+            while body:
+                # Beside the event loop, which others' requests need.
+                count, time, id_ = await asyncio.to_thread(rows_of, body, csv=self.csv)
+                self.rows += count
+                self.after = Cursor(time, id_, 0, self.as_of, self.watermark)
+                if count == self._most_rows and not self._is_full:
+                    reading = asyncio.create_task(self._read_on())
+                    # Whoever waits gets its error; with nobody waiting it is no news.
+                    reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+                yield await asyncio.to_thread(self._take, body, digest)
+                body = await reading if reading is not None else b""
+                reading = None
+        finally:
+            if reading is not None:
+                reading.cancel()
         if not self._is_full:  # all of it was given
             self.after = None
         yield self._last_line(digest.hexdigest())
 
     @property
+    def _most_rows(self) -> int:
+        return _CSV_ROWS if self.csv else _ROWS
+
+    @property
     def _is_full(self) -> bool:
         return self.most is not None and self.rows >= self.most
 
-    def _take(self, body: bytes, digest: "hashlib._Hash") -> tuple[bytes, int]:
-        lines, count = as_lines(body, csv=self.csv)
+    def _take(self, body: bytes, digest: "hashlib._Hash") -> bytes:
+        lines = as_lines(body, csv=self.csv)
         digest.update(lines)
-        return lines, count
+        return lines
 
     async def _read(self) -> bytes:
-        limit = _ROWS if self.most is None else min(_ROWS, self.most - self.rows)
+        rows = self._most_rows
+        limit = rows if self.most is None else min(rows, self.most - self.rows)
         query = rows_after(self.filter, self.after, self.as_of, limit, csv=self.csv)
         return await self.clickhouse.query(query)
 

@@ -16,8 +16,8 @@ from activity_api.endpoints.export import Lines
 from activity_api.endpoints.history_cursor import open_export_cursor
 from activity_api.endpoints.rate_limit import LimitExceededError, Limits
 from activity_api.endpoints.route import check_parameters
-from activity_api.errors import ApiError, unavailable
-from activity_api.queries.export import AS_OF, as_parquet
+from activity_api.errors import ApiError, invalid, unavailable
+from activity_api.queries.export import AS_OF, as_parquet, count_of
 from activity_api.queries.history_filter import HistoryFilter
 from activity_api.queries.query import Query
 from activity_api.responses import Streamed, compressed
@@ -39,6 +39,7 @@ class ExportPlaces:
 
     def __init__(self, settings: ExportSettings) -> None:
         self._settings = settings
+        self.parquet_rows = settings.parquet_rows
         self._running: Counter[str] = Counter()
 
     @contextmanager
@@ -105,6 +106,13 @@ class ExportService:
             message = "A Parquet file is whole: choose its part by start_time and end_time"
             details = {"parameter": name}
             raise ApiError(400, errors.EXPORT_NOT_RESUMABLE, message, details)
+        rows = int(await self.clickhouse.query(count_of(filter_)))
+        if rows > self.places.parquet_rows:
+            message = (
+                f"A Parquet file has at most {self.places.parquet_rows:,} rows and this would have"
+                f" {rows:,}: narrow start_time and end_time, or ask for ndjson or csv"
+            )
+            raise invalid(("query", "format"), "query_too_large", message, "parquet")
         through, as_of = await self.watermark.complete_through(), await self._now()
         query = as_parquet(filter_, as_of)
         pieces = await stack.enter_async_context(self.clickhouse.stream(query))

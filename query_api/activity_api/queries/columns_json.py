@@ -1,16 +1,10 @@
 """Rows as JSON, put together by the engine of their columns: an Activity each.
 
-Of rows without an event, and of an export, which reads by tens of thousands.
+Of rows without an event.
 """
 
 from activity_api.queries.columns import METADATA_IS_OBJECT, is_optional, is_text, plain
 from activity_schemas.answers import Activity
-
-# JSON knows no unescaped control character in a string, so this one splits rows safely even where
-# a service's metadata came with line breaks in it.
-ROW_END = b"\x1e"
-#: The same within a statement's text.
-SQL_ROW_END = "\\x1e"
 
 #: What a statement with BY_COLUMNS has to set.
 SETTINGS = """\

@@ -106,10 +106,10 @@ async def test_more_rows_than_the_engine_gives_at_once(
     await clickhouse.command(
         "INSERT INTO events (id, timestamp, org_id, method, _path, action, status_code, _lease)"
         " SELECT generateUUIDv7(), toDateTime64('2026-03-04', 6) + number % 9, 'o', 'GET',"
-        " toString(number), 'read', 200, now() + 3600 FROM numbers(25000)"
+        " toString(number), 'read', 200, now() + 3600 FROM numbers(60000)"
     )
     rows, _ = await lines(client)
-    assert {int(one["path"]) for one in rows} == set(range(25000))
+    assert {int(one["path"]) for one in rows} == set(range(60000))
     for coding, unpack in (
         ("gzip", gzip.decompress),
         ("zstd", lambda b: zstandard.ZstdDecompressor().decompressobj().decompress(b)),
@@ -150,6 +150,66 @@ async def test_csv(client: httpx.AsyncClient, clickhouse: AsyncClient) -> None:
     assert rows[0]["app_id"] == ""
 
 
+_ODD = (
+    # What could be taken for the end of a row, a cell, a string, and for a formula within one.
+    *('}"\r\n', '}""\r\n"', '"}\r\n', ',"=1', '",=1', '"=1', "'=1", "\x1e", "\x1e\n", "=\x1e\r\n"),
+    *(
+        "{",
+        "}",
+        "${id:JSON}",
+        "\\",
+        "\\n",
+        "\\N",
+        "ᴺᵁᴸᴸ",
+        "null",
+        "ä€𝄞",
+        "\u2028",
+        "a\rb",
+        "\r",
+        "\n,",
+    ),
+    *(",", '"', '""', "# {", '}"', '},"=1', "\x00", "\x7f", " ", "-", "@"),
+)
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+async def test_text_that_looks_like_the_form_itself(
+    client: httpx.AsyncClient, clickhouse: AsyncClient, form: str
+) -> None:
+    """Every row is counted once, and comes back as the list shows it."""
+    told = ['{"a":1} \n', "{}\t", '{"a":"}"}\r\n', '{"n":\n1e400}', "{ }  "]
+    await insert(
+        clickhouse,
+        [
+            at("o", 0, n, user_id=text, error_code=text, path=text, metadata=told[n % 5])
+            for n, text in enumerate(_ODD)
+        ],
+    )
+    await clickhouse.command(
+        "INSERT INTO events (id, timestamp, org_id, method, path, action, status_code, _lease,"
+        " user_id, metadata) VALUES (generateUUIDv7(), '2026-03-05', 'o', 'GET', unhex('3DFF7D'),"
+        " 'read', 200, now() + 3600, unhex('C3220D0A'), 'no object')"
+    )
+    listed = (await client.get(URL.removesuffix("/export"), headers=who())).content
+    shown = json.loads(listed.replace(b"\r", b" ").replace(b"\n", b" "))["activities"][::-1]
+    response = await client.get(URL, params={"format": form}, headers=who())
+    if form == "ndjson":
+        rows, _ = checked(response.content)
+        assert rows == shown
+        return
+    lines, end, _ = response.content.rpartition(b"# ")
+    told_end = json.loads(response.content.removeprefix(lines + end))["export"]
+    found = [*csv.DictReader(io.StringIO(lines.decode(), newline=""))]
+    assert told_end["rows"] == len(found) == len(_ODD) + 1
+    assert told_end["sha256"] == hashlib.sha256(lines).hexdigest()
+    for row, one in zip(found, shown, strict=True):
+        assert row["id"] == one["id"]
+        assert json.loads(row["metadata"]) == one["metadata"]
+        for name in ("user_id", "error_code", "path"):
+            text = one[name] or ""
+            assert row[name] == (f"'{text}" if text[:1] in {*"=+-@\t\r"} else text)
+
+
 async def test_parquet(client: httpx.AsyncClient, clickhouse: AsyncClient) -> None:
     await insert(clickhouse, [at("o", 0, n, user_id="u" if n % 2 else "") for n in range(40)])
     response = await client.get(URL, params={"format": "parquet"}, headers=who())
@@ -165,6 +225,26 @@ async def test_parquet(client: httpx.AsyncClient, clickhouse: AsyncClient) -> No
         query: dict[str, Any] = {"format": "parquet", **parameters}
         refused = await client.get(URL, params=query, headers=who())
         assert refused.status_code == 400
+
+
+async def test_more_than_a_parquet_file_may_have(
+    clickhouse: AsyncClient, clickhouse_url: str, database: str
+) -> None:
+    """The answer says so before anything is sent, and what to do; the parts it names are given."""
+    await insert(clickhouse, [at("o", 0, n, at=NOW + timedelta(hours=n)) for n in range(6)])
+    few = settings(clickhouse_url, database, export=ExportSettings(parquet_rows=4))
+    async with api(few) as client:
+        response = await client.get(URL, params={"format": "parquet"}, headers=who())
+        assert response.status_code == 422
+        [detail] = response.json()["detail"]
+        assert detail["type"] == "query_too_large"
+        assert "at most 4 rows and this would have 6" in detail["msg"]
+        found = []
+        for start, end in (("2026-03-04", "2026-03-04T08:00:00Z"), ("2026-03-04T08:00:00Z", None)):
+            query = {"format": "parquet", "start_time": start} | ({"end_time": end} if end else {})
+            response = await client.get(URL, params=query, headers=who())
+            found += pyarrow.parquet.read_table(io.BytesIO(response.content))["path"].to_pylist()
+        assert found == [f"/0/{n}" for n in range(6)]
 
 
 async def test_nothing_to_export(client: httpx.AsyncClient) -> None:
@@ -198,7 +278,7 @@ async def test_so_many_at_a_time(
     await clickhouse.command(
         "INSERT INTO events (id, timestamp, org_id, method, _path, action, status_code, _lease)"
         " SELECT generateUUIDv7(), now64(6) + number, 'o', 'GET', '/', 'read', 200,"
-        " now() + 3600 FROM numbers(60000)"
+        " now() + 3600 FROM numbers(150000)"
     )
     configured = settings(clickhouse_url, database, export=ExportSettings(concurrent=2))
     app = create_app(configured)
@@ -232,6 +312,6 @@ async def test_so_many_at_a_time(
         assert taken == 1
         go_on.set()
         await slow
-        assert taken == 4  # three pages of 20,000, and the last line
+        assert taken == 4  # three pages of 50,000, and the last line
         third = await client.get(URL, params={"limit": 1}, headers=who())
         assert third.status_code == 200
