@@ -121,10 +121,8 @@ if(startsWith(metadata, '{') AND isValidJSON(metadata), metadata, '{}'), '}'"""
     )
     assert query.parameters == {
         "org_id": "o",
-        "first_time": "7",
-        "last_time": "1767322800000005",
-        "times": ["1767322800000005", "7"],
-        "ids": [str(UUID(int=5)), str(UUID(int=3))],
+        "times": ["1970-01-01 00:00:00.000007", "2026-01-02 03:00:00.000005"],
+        "ids": [str(UUID(int=3)), str(UUID(int=5))],
     }
 
 
