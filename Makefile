@@ -12,14 +12,21 @@ help: ## this list
 run: setup ## the whole pipeline in the foreground, with real sample requests
 	@$(BIN)/activity run
 
+# uv installs in 11 s of CPU what takes pip 81 (`time` of both, without a cache).
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
 setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
 
 .venv/.stamp: requirements.lock pyproject.toml ingest/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "activity: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "activity: installing the Python packages of requirements.lock ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable ingest --editable .
+	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^ /p;}' requirements.lock >.venv/uv.lock
+	@$(PIP) --require-hashes --requirement .venv/uv.lock
+	@index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}"; $${index:+env UV_DEFAULT_INDEX="$$index"} \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock || \
+	  { echo "activity: uv could not; pip does it, as it is configured here" >&2; $(PIP) --require-hashes --requirement requirements.lock; }
+	@$(PIP) --no-deps --no-build-isolation --editable ingest --editable .
 	@touch $@
 
 # promtool and prometheus, from Debian's package, which is unpacked and not installed: no rights are needed. Where

@@ -26,7 +26,7 @@ SCHEMA: Json = json.loads(
     .read_text(encoding="utf-8")
 )
 VALID = Draft202012Validator(SCHEMA).is_valid
-many = settings(max_examples=1000, deadline=None)
+many = settings(max_examples=300, deadline=None)
 
 text = st.characters(exclude_categories=["Cs"])
 finite = st.floats(allow_nan=False, allow_infinity=False)
