@@ -4,7 +4,7 @@ PYTHON ?= python3
 SEEDS ?= 50
 BIN := .venv/bin
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-engine test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients clients-node clients-go clients-java clients-rust analysts lock-analysts test-analysts starlette-suite bench-reading bench-http-limits bench-tail bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-engine test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients test-siem clients-node clients-go clients-java clients-rust analysts lock-analysts test-analysts starlette-suite bench-reading bench-http-limits bench-tail bench-tail-request bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,7 +61,7 @@ test-engine: jars tools
 	$(BIN)/python -m pytest tests/engine/api
 
 test-others: jars tools
-	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts --ignore=tests/unit --ignore=tests/engine/api
+	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/alerts --ignore=tests/unit --ignore=tests/engine/api --ignore=tests/siem
 
 test-unit: jars tools
 	$(BIN)/python -m pytest tests/unit
@@ -109,6 +109,9 @@ CLIENTS := tests/clients
 
 test-clients: setup ## ClickHouse's clients of five languages on the local engine: docs/clients.md
 	ACTIVITY_TEST_ALL_CLIENTS=1 $(BIN)/python -m pytest $(CLIENTS)
+
+test-siem: setup ## the feed followed by Debian's syslog-ng, killed at will: apt install syslog-ng-core syslog-ng-mod-python
+	$(BIN)/python -m pytest tests/siem
 
 clients-node: .state/clients/node/client.mjs
 .state/clients/node/client.mjs: $(wildcard $(CLIENTS)/node/*)
@@ -207,6 +210,9 @@ bench-reading: setup ## what it costs a read to be recorded, in CPU time
 
 bench-tail: setup ## live tails on one process of the API: TAILS=1000 ORGS=1
 	@$(BIN)/python -m tests.bench.tail $(if $(TAILS),--tails $(TAILS)) $(if $(ORGS),--orgs $(ORGS))
+
+bench-tail-request: jars ## from a request's answer to the live tails that show it, through the whole stack
+	@$(BIN)/python -m tests.bench.tail_request $(if $(TAILS),--tails $(TAILS))
 
 bench-export: setup ## an export against the engine's own INTO OUTFILE; ROWS=1000000
 	@$(BIN)/python -m tests.bench.export $(if $(ROWS),--rows $(ROWS))

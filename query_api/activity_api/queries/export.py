@@ -28,11 +28,14 @@ def rows_after(
     """The next rows, as lines. `after`: the last row that was given. `as_of`: what came in later
     stays out."""
     where, parameters = _within(filter_, after, as_of)
+    # Without an end in time a page reads the begin of each later part, too, in all columns.
+    last = f"SELECT timestamp FROM events WHERE {where} ORDER BY timestamp LIMIT {{rows:UInt32}}"  # noqa: S608
     columns, form = (_CSV_COLUMNS, _CSV) if csv else (_JSON_COLUMNS, _JSON)
     sql = f"""\
 SELECT {columns}
 FROM events
 WHERE {where}
+AND timestamp <= (SELECT max(timestamp) FROM ({last}))
 ORDER BY timestamp, id
 LIMIT {{rows:UInt32}}
 {_SETTINGS}{form}"""  # noqa: S608 - no value is in the text, only placeholders

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-import pyarrow.parquet
 import pytest
 import zstandard
 from clickhouse_connect.driver.asyncclient import AsyncClient
@@ -208,43 +207,6 @@ async def test_text_that_looks_like_the_form_itself(
         for name in ("user_id", "error_code", "path"):
             text = one[name] or ""
             assert row[name] == (f"'{text}" if text[:1] in {*"=+-@\t\r"} else text)
-
-
-async def test_parquet(client: httpx.AsyncClient, clickhouse: AsyncClient) -> None:
-    await insert(clickhouse, [at("o", 0, n, user_id="u" if n % 2 else "") for n in range(40)])
-    response = await client.get(URL, params={"format": "parquet"}, headers=who())
-    assert response.status_code == 200, response.text
-    table = pyarrow.parquet.read_table(io.BytesIO(response.content))
-    listed = await paginate(client, "/v1/orgs/o/activity", who(), 200)
-    assert table.column_names == list(listed[0])
-    assert table["id"].to_pylist() == [one["id"] for one in listed[::-1]]
-    assert table["user_id"].to_pylist() == [one["user_id"] for one in listed[::-1]]
-    with pytest.raises(pyarrow.ArrowInvalid):  # a cut one has no footer
-        pyarrow.parquet.read_table(io.BytesIO(response.content[:-1]))
-    for parameters in ({"limit": 5}, {"cursor": "x"}):
-        query: dict[str, Any] = {"format": "parquet", **parameters}
-        refused = await client.get(URL, params=query, headers=who())
-        assert refused.status_code == 400
-
-
-async def test_more_than_a_parquet_file_may_have(
-    clickhouse: AsyncClient, clickhouse_url: str, database: str
-) -> None:
-    """The answer says so before anything is sent, and what to do; the parts it names are given."""
-    await insert(clickhouse, [at("o", 0, n, at=NOW + timedelta(hours=n)) for n in range(6)])
-    few = settings(clickhouse_url, database, export=ExportSettings(parquet_rows=4))
-    async with api(few) as client:
-        response = await client.get(URL, params={"format": "parquet"}, headers=who())
-        assert response.status_code == 422
-        [detail] = response.json()["detail"]
-        assert detail["type"] == "query_too_large"
-        assert "at most 4 rows and this would have 6" in detail["msg"]
-        found = []
-        for start, end in (("2026-03-04", "2026-03-04T08:00:00Z"), ("2026-03-04T08:00:00Z", None)):
-            query = {"format": "parquet", "start_time": start} | ({"end_time": end} if end else {})
-            response = await client.get(URL, params=query, headers=who())
-            found += pyarrow.parquet.read_table(io.BytesIO(response.content))["path"].to_pylist()
-        assert found == [f"/0/{n}" for n in range(6)]
 
 
 async def test_nothing_to_export(client: httpx.AsyncClient) -> None:
