@@ -185,8 +185,8 @@ async def test_text_that_looks_like_the_form_itself(
         ],
     )
     await clickhouse.command(
-        "INSERT INTO events (id, timestamp, org_id, method, path, action, status_code, _lease,"
-        " user_id, metadata) VALUES (generateUUIDv7(), '2026-03-05', 'o', 'GET', unhex('3DFF7D'),"
+        "INSERT INTO events (id, timestamp, org_id, method, _path, action, status_code, _lease,"
+        " user_id, _metadata) VALUES (generateUUIDv7(), '2026-03-05', 'o', 'GET', unhex('3DFF7D'),"
         " 'read', 200, now() + 3600, unhex('C3220D0A'), 'no object')"
     )
     listed = (await client.get(URL.removesuffix("/export"), headers=who())).content
