@@ -34,13 +34,16 @@ from tests.support.query import bearer
 
 _DATABASE = "export"
 _FILL = (
-    "INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, app_id, trace_id, method,"
-    " path, resource_type, resource_id, action, status_code, duration_ms, metadata, _lease)"
-    " SELECT generateUUIDv7(), toDateTime64('2026-03-01', 6, 'UTC') + number * 0.5, 'acme',"
-    " concat('ws-', toString(number % 50)), concat('user-', toString(number % 999)), 'app-7',"
-    " lower(hex(sipHash128(number))), 'GET', concat('/v1/things/', toString(number)), 'thing',"
-    " toString(number), 'read', 200, (number % 977) / 7, '{\"region\":\"eu-1\"}', now() + 3600"
-    " FROM numbers({first:UInt64}, {count:UInt64})"
+    "INSERT INTO events (message, _lease) SELECT formatRowNoNewline('JSONEachRow',"
+    " 1 AS schema_version, generateUUIDv7() AS id,"
+    " toDateTime64('2026-03-01', 6, 'UTC') + number * 0.5 AS timestamp, 'acme' AS org_id,"
+    " concat('ws-', toString(number % 50)) AS workspace_id,"
+    " concat('user-', toString(number % 999)) AS user_id, 'app-7' AS app_id,"
+    " lower(hex(sipHash128(number))) AS trace_id, 'GET' AS method,"
+    " concat('/v1/things/', toString(number)) AS path, 'thing' AS resource_type,"
+    " toString(number) AS resource_id, 'read' AS action, 200 AS status_code,"
+    " (number % 977) / 7 AS duration_ms, map('region', 'eu-1') AS metadata), now() + 3600"
+    " FROM numbers({first:UInt64}, {count:UInt64}) SETTINGS date_time_output_format = 'iso'"
 )
 _ITS_OWN = f"SELECT {', '.join(Activity.model_fields)} FROM events WHERE org_id = 'acme' FORMAT "
 _FORMATS = {"ndjson": "JSONEachRow", "csv": "CSV", "parquet": "Parquet"}
