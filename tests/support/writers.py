@@ -76,6 +76,7 @@ class TwoPartitions:
     def __init__(self, flush_timeout_s: float) -> None:
         self.table, self.group = Table(), Group()
         self.has_changed = False  # the topic
+        self.asked = asyncio.Event()  # whether it has
         self._settings = ConsumerSettings(flush_timeout_s=flush_timeout_s, batch_max_age_s=0.001)
         self.memory = MemoryBudget(1 << 20, 1)
         self._nothing = cast("Any", Nothing())
@@ -103,6 +104,7 @@ class TwoPartitions:
         return writer
 
     async def _is_unchanged(self) -> bool:
+        self.asked.set()
         return not self.has_changed
 
     def opener(self) -> PartitionOpener:

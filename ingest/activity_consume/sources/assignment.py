@@ -153,10 +153,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _write(self, partition: TopicPartition, left: PartitionWriter | None) -> None:
         consumer, offset_store = self._client()
+        held = self._held[partition]
         while True:
             writer = await self._open(partition, offset_store, left)
             left = None
-            self._held[partition].writer = writer
+            held.writer = writer
             consumer.seek(partition, writer.accumulator.next_offset)
             consumer.resume(partition)
             with contextlib.suppress(TopicChangedError):
@@ -164,8 +165,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
             log.info("%s: the topic has changed: what was not written is read again", partition)
             async with self.router.taking:  # or what is being taken would go to the old writer
+                if self._held.get(partition) is not held:
+                    return  # given back meanwhile
                 consumer.pause(partition)
-                self._held[partition].writer = None
+                held.writer = None
                 self._unreadables.forget(partition)
                 self._opener.memory.give_back(writer.accumulator.size)
 

@@ -4,11 +4,42 @@ the table where somebody else may have had it."""
 import asyncio
 from typing import Any, cast
 
+import aiokafka
+
 from activity_consume.delivery.lease import Lease
 from activity_consume.delivery.partition_writer import PartitionWriter
+from activity_consume.record import TopicPartition
+from activity_consume.sources.assignment import Assignment
 from tests.support.writers import TwoPartitions
 
 PATIENCE_S = 30.0
+_NO_GUARD = cast("Any", None)
+
+
+class _Opens:
+    """An opener that has each partition's writer at once."""
+
+    def __init__(self, consumer: TwoPartitions) -> None:
+        self._rest, self._writers = consumer.opener(), consumer.writers
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._rest, name)
+
+    async def open(self, partition: TopicPartition, *_: object) -> PartitionWriter:
+        return self._writers[partition.partition]
+
+
+class _Fetches:
+    """A Kafka consumer that is told where to go on."""
+
+    def pause(self, *_: object) -> None:
+        pass
+
+    def seek(self, *_: object) -> None:
+        pass
+
+    def resume(self, *_: object) -> None:
+        pass
 
 
 async def _ended(consumer: TwoPartitions) -> PartitionWriter:
@@ -107,3 +138,20 @@ async def test_one_that_broke_off_is_asked_about() -> None:
     await asyncio.gather(task, return_exceptions=True)
     assert consumer.writers[0].left is None
     assert await _reopened(consumer, consumer.writers[0]) is None
+
+
+async def test_a_topic_that_changes_while_a_rebalance_takes_it_stops_nobody() -> None:
+    consumer = TwoPartitions(flush_timeout_s=600)
+    consumer.has_changed = True
+    opener, client = _Opens(consumer), (_Fetches(), None)
+    assignment = Assignment(cast("Any", opener), cast("Any", lambda: client), topic=_NO_GUARD)
+    async with assignment.router.taking:  # so the writer that has ended cannot be put away yet
+        await assignment.on_partitions_assigned([aiokafka.TopicPartition("events", 0)])
+        await asyncio.wait_for(consumer.asked.wait(), PATIENCE_S)
+        for _ in range(20):  # rounds of the loop: it ends, and waits
+            await asyncio.sleep(0)
+        revoking = asyncio.create_task(assignment.on_partitions_revoked([]))
+        await asyncio.sleep(0)
+    await asyncio.wait_for(revoking, PATIENCE_S)
+    assert not assignment.stopped.done()
+    assert assignment.settled() == {}
