@@ -35,7 +35,7 @@ NOW = datetime(2026, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 _ROWS = 600_000
 _INSERT = f"""\
 INSERT INTO events (id, timestamp, org_id, workspace_id, user_id, action, status_code, duration_ms,
-    _path, schema_version, _topic, _lease)
+    path, schema_version, _topic, _lease)
 SELECT generateUUIDv7(), toDateTime64('2026-03-04 05:06:07', 6, 'UTC')
         - toIntervalMillisecond(number * 700),
     'greedy', 'w', 'u' || toString(number % 1000), 'read', if(number % 9 = 0, 500, 200),

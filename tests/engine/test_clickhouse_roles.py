@@ -195,7 +195,7 @@ async def test_a_person_needs_no_more_than_operator(store: Store) -> None:
         for view in ("event_gaps", "event_duplicates", "event_gap_metrics"):
             await client.query(f"SELECT * FROM {view}")
         # Neither by their names, nor in what was sent, nor under the names of rows without that.
-        for column in ("path", "metadata", "trace_id", "event", "_path", "_metadata", "model"):
+        for column in ("path", "metadata", "trace_id", "event", "_trace_id", "_metadata", "model"):
             await refused(client, f"SELECT {column} FROM events")
         await refused(client, "INSERT INTO events (org_id) VALUES ('x')")
 

@@ -96,7 +96,7 @@ async def api(
 
 
 #: What is stored under another name of a row without an event (migration 0017).
-_WITHOUT_EVENT = ("trace_id", "token_id", "path", "execution_id", "metadata")
+_WITHOUT_EVENT = ("trace_id", "token_id", "execution_id", "metadata")
 
 
 def row(org_id: str, timestamp: datetime, **fields: Any) -> Row:

@@ -103,7 +103,7 @@ async def test_more_rows_than_the_engine_gives_at_once(
 ) -> None:
     """Two pages of it, and every coding: the sum is of what is inside."""
     await clickhouse.command(
-        "INSERT INTO events (id, timestamp, org_id, method, _path, action, status_code, _lease)"
+        "INSERT INTO events (id, timestamp, org_id, method, path, action, status_code, _lease)"
         " SELECT generateUUIDv7(), toDateTime64('2026-03-04', 6) + number % 9, 'o', 'GET',"
         " toString(number), 'read', 200, now() + 3600 FROM numbers(60000)"
     )
@@ -185,7 +185,7 @@ async def test_text_that_looks_like_the_form_itself(
         ],
     )
     await clickhouse.command(
-        "INSERT INTO events (id, timestamp, org_id, method, _path, action, status_code, _lease,"
+        "INSERT INTO events (id, timestamp, org_id, method, path, action, status_code, _lease,"
         " user_id, _metadata) VALUES (generateUUIDv7(), '2026-03-05', 'o', 'GET', unhex('3DFF7D'),"
         " 'read', 200, now() + 3600, unhex('C3220D0A'), 'no object')"
     )
@@ -238,7 +238,7 @@ async def test_so_many_at_a_time(
     """A client that does not read keeps its own org from a second export, and nobody else; what it
     has not taken is not read from the engine either."""
     await clickhouse.command(
-        "INSERT INTO events (id, timestamp, org_id, method, _path, action, status_code, _lease)"
+        "INSERT INTO events (id, timestamp, org_id, method, path, action, status_code, _lease)"
         " SELECT generateUUIDv7(), now64(6) + number, 'o', 'GET', '/', 'read', 200,"
         " now() + 3600 FROM numbers(150000)"
     )

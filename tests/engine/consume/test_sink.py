@@ -183,7 +183,7 @@ async def test_taken_ids_are_found_by_the_key(
 ) -> None:
     """400,000 rows, and three ids: some granules of 8192 rows, and never a scan."""
     await clickhouse.command(
-        "INSERT INTO events (id, timestamp, org_id, method, _path, action, _lease)"
+        "INSERT INTO events (id, timestamp, org_id, method, path, action, _lease)"
         " SELECT generateUUIDv7(number), toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + number,"
         " concat('org-', toString(number % 20)), 'GET', '/', 'read', now64(3) + 60"
         " FROM numbers(400000)"

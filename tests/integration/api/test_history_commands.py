@@ -70,7 +70,7 @@ async def test_a_day_that_was_cut_is_gone_on_with(
 ) -> None:
     """Three pieces of 20,000 rows; the second and the third are cut once each."""
     await clickhouse.command(
-        "INSERT INTO events (id, timestamp, org_id, method, _path, action, status_code, _lease)"
+        "INSERT INTO events (id, timestamp, org_id, method, path, action, status_code, _lease)"
         " SELECT generateUUIDv7(), toDateTime64('2026-03-04', 6, 'UTC') + number % 86400, 'o',"
         " 'GET', toString(number), 'read', 200, now() + 3600 FROM numbers(45000)"
     )
