@@ -94,7 +94,7 @@ async def test_sigterm_ends_it_within_five_seconds_under_load(server: ClickHouse
     await wait_until(lambda: len(load.confirmed) >= 2000, 30, "some inserts are confirmed")
     started = time.monotonic()
     await server.stop()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 5
     assert server.process.returncode == 0
     await asyncio.gather(*tasks)
     await client.close()
@@ -113,7 +113,7 @@ async def test_kill_9_loses_nothing_confirmed(server: ClickHouseServer) -> None:
         await asyncio.gather(*tasks)
         started = time.monotonic()
         await server.start()
-        assert time.monotonic() - started < 40
+        assert time.monotonic() - started < 10
         await _all_confirmed_are_there(server, load)
     await client.close()
 

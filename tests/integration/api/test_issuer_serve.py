@@ -69,7 +69,7 @@ async def test_known_keys_do_not_notice_and_the_end_is_at_once(tmp_path: Path) -
                 await wait_until(is_asked, timeout=20, what="the issuer was asked twice in vain")
                 started = monotonic()
                 assert [await status(KNOWN, "known") for _ in range(50)] == [404] * 50
-                assert monotonic() - started < 20, "on a busy machine, too"
+                assert monotonic() - started < 5, "on a busy machine, too"
                 assert await status(OTHER, "other") == 503
             await issuer.leave()
             assert await is_known()
@@ -85,7 +85,7 @@ async def test_known_keys_do_not_notice_and_the_end_is_at_once(tmp_path: Path) -
             started = monotonic()
             api.process.send_signal(signal.SIGTERM)
             assert await api.process.wait() == 0
-            assert monotonic() - started < 20
+            assert monotonic() - started < 5
             assert "Traceback" not in "\n".join(api.process.output())
 
 

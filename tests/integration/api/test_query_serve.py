@@ -91,7 +91,7 @@ async def test_it_outlives_its_engine(tmp_path: Path) -> None:
             started = monotonic()
             response = await api.get()
             assert response.status_code == 503
-            assert monotonic() - started < 8
+            assert monotonic() - started < 3
             engine.process.send_signal(signal.SIGCONT)
             await wait_until(api.is_ready, timeout=20, what="the API is ready once more")
             assert (await api.get()).json() == before.json()
@@ -102,14 +102,14 @@ async def test_it_outlives_its_engine(tmp_path: Path) -> None:
 
 
 async def _away(api: Api) -> None:
-    """Every answer a 503 within a second (eight on a busy machine), none an empty 200."""
+    """Every answer a 503 within a second (three on a busy machine), none an empty 200."""
     for path in (LIST, LIST + "/summary", "/readyz", LIST):
         started = monotonic()
         response = await api.get(path)
         assert response.status_code == 503, response.text
         assert response.json()["error"] == "SERVICE_UNAVAILABLE"
         assert response.headers["retry-after"] == "1"
-        assert monotonic() - started < 8
+        assert monotonic() - started < 3
 
 
 async def _fill(url: str) -> None:
@@ -130,7 +130,7 @@ async def test_workers_share_a_port_and_stop_in_time(clickhouse_url: str, tmp_pa
             started = monotonic()
             api.process.send_signal(signal.SIGTERM)
             assert await api.process.wait() == 0
-            assert monotonic() - started < 20
+            assert monotonic() - started < 5
         assert "Traceback" not in "\n".join(api.process.output())
 
 

@@ -119,7 +119,7 @@ async def test_without_the_store_each_worker_counts(redis: Redis) -> None:
     started = monotonic()
     policies = Counter([(await ask(limits))["RateLimit-Policy"] for _ in range(200)])
     assert list(policies) == ['"org";q=2000;w=2;per="worker"']
-    assert monotonic() - started < 12, "not a tenth of a second each"
+    assert monotonic() - started < 5, "not a tenth of a second each"
     await redis.start()
     await wait_until(is_shared, timeout=20, what="Redis counts again")
     await limits.close()
@@ -136,7 +136,7 @@ async def test_a_store_that_hangs_delays_one_request_a_second() -> None:
         started = monotonic()
         for _ in range(100):
             assert 'per="worker"' in (await ask(limits))["RateLimit-Policy"]
-        assert monotonic() - started < 6
+        assert monotonic() - started < 3
         await limits.close()
 
 

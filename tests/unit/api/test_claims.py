@@ -120,4 +120,4 @@ async def test_a_long_token_costs_nothing() -> None:
     for _ in range(100):
         with pytest.raises(TokenError):
             await check.verify(token)
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 1

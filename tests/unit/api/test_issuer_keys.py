@@ -91,7 +91,7 @@ async def test_without_keys_nobody_can_tell(kept: Kept, answer: Answer) -> None:
     started = monotonic()
     with pytest.raises(KeysUnavailableError):
         await kept.knows("old")
-    assert monotonic() - started < 20  # a second, on a machine that is not busy
+    assert monotonic() - started < 5  # a second, on a machine that is not busy
     # At once, as long as it is too early for another try.
     count = len(kept.issuer.requests)
     with pytest.raises(KeysUnavailableError):
@@ -183,7 +183,7 @@ async def test_the_fetch_has_one_deadline_however_the_bytes_come() -> None:
             started = monotonic()
             with pytest.raises(KeysUnavailableError, match="no answer within 1 s"):
                 await issuer.fetch()
-            assert 0.9 < monotonic() - started < 20
+            assert 0.9 < monotonic() - started < 3
         await issuer.close()
 
 
