@@ -35,7 +35,7 @@ class Api:
         }
         command = [sys.executable, "-m", "activity_api", "serve"]
         self.process = Process("query_api", command, log, variables)
-        self.client = httpx.AsyncClient(timeout=10)
+        self.client = httpx.AsyncClient(timeout=60)
 
     async def start(self) -> None:
         """Returns when it listens."""

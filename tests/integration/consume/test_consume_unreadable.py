@@ -113,9 +113,8 @@ async def test_every_codec_is_read(
         )
     async with new_consumer():
         await rows_arrive(clickhouse, 40 * len(CODECS))
-    there = await ids(clickhouse)
-    found = {codec: sum(there.count(one["id"]) for one in of[codec]) for codec in CODECS}
-    assert found == dict.fromkeys(CODECS, 40)
+    sent = [one["id"] for events in of.values() for one in events]
+    assert sorted(await ids(clickhouse)) == sorted(sent)
 
 
 async def test_a_message_of_nothing_is_a_dead_letter(

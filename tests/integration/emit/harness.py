@@ -22,7 +22,7 @@ from activity_emit import (
     activity,
 )
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 WORKERS = ["process", "thread"]
 
 

@@ -43,6 +43,8 @@ for number in range(500):
     events.record(org_id="o1", action="create", path=f"/{{number}}")
 while True:
     sys.stdin.readline()
+    while {worker!r} == "process" and not events.forwarder_pid:
+        events.counts()  # reads what the forwarder has said
     print(events.forwarder_pid, flush=True)
 """
     async with Relay(kafka_bootstrap) as relay:

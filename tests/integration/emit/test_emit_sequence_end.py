@@ -145,7 +145,7 @@ async def test_a_forwarder_that_is_killed_alone_is_closed_by_the_next(
     with publisher(spool) as events:
         for _ in range(10):
             events.record(org_id="o1", action="create")
-        await until(lambda: len(events_of(spool)) == 10)
+        await until(lambda: len(events_of(spool)) == 10 and events.forwarder_pid is not None)
         first = events.forwarder_pid
         assert first is not None
         os.kill(first, signal.SIGSTOP)
