@@ -70,12 +70,17 @@ class Spool:
             self._lock.close()
             raise SpoolError(f"{path}: {error}") from None
 
+    @property
+    def room(self) -> int:
+        """Bytes below the cap."""
+        return self._max_bytes - self.bytes
+
     def append(self, lines: bytes, events: int) -> int | None:
         """Commit one flush; returns its number, or None if the cap is reached.
 
         Raises SpoolError on a full or read-only disk: nothing was written then.
         """
-        if self.bytes + len(lines) > self._max_bytes:
+        if len(lines) > self.room:
             return None
         try:
             with self._transaction():

@@ -26,7 +26,7 @@ class NeverAdopts(Outbox):
 class DiskOnly(Outbox):
     """What the disk refuses does not go through memory."""
 
-    def add(self, records: list[ProducerRecord]) -> bool:
+    def add(self, records: list[ProducerRecord]) -> int:
         memory, self._memory = self._memory, 0  # events
         try:
             return super().add(records)

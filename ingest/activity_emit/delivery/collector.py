@@ -119,12 +119,12 @@ class Collector:
         """Store what is built, in one commit, and tell those who wait for it."""
         records, self._built, self._built_bytes = self._built, [], 0
         waiting, self._waiting = self._waiting, []
-        well = not records or outbox.add(records)
-        if not well:
-            self._metrics.spool_full += len(records)
+        lost = len(records) - outbox.add(records) if records else 0
+        if lost:
+            self._metrics.spool_full += lost
             self._log.warn("full", "activity spool is full: the newest events are dropped")
         for stored in waiting:
             with contextlib.suppress(RuntimeError):  # that request's loop is gone
                 stored()
-        self._numbering.stored(well=well)
+        self._numbering.stored(well=not lost)
         self._signals.stored.set()

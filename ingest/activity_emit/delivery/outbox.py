@@ -4,6 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from activity_emit.event.encode import ProducerRecord
@@ -51,12 +52,12 @@ class Outbox:
         """False: let the queue fill up, there is nowhere to put more."""
         return self._disk_works or self._fits(self._memory)
 
-    def add(self, records: list[ProducerRecord]) -> bool:
-        """Store one flush; False if it went nowhere (the spool's cap)."""
+    def add(self, records: list[ProducerRecord]) -> int:
+        """Store one flush. How many of it are stored, the oldest ones: fewer at the spool's cap."""
         lines = b"\n".join(record.value for record in records)
         if self._own is None:
             self._append(Batch(records, len(lines)))
-            return True
+            return len(records)
         try:
             number = self._own.append(lines, len(records))
         except SpoolError as error:
@@ -64,17 +65,18 @@ class Outbox:
             self._metrics.spool_errors += 1
             self._log.warn("spool", "activity spool failed, events wait in memory: %s", error)
             if not self._fits(self._memory):
-                return False
+                return 0
             self._append(Batch(records, len(lines)))
-            return True
+            return len(records)
         self._disk_works = True
         if number is None:
-            return False
+            fitting = records[: _fitting(records, self._own.room)]
+            return self.add(fitting) if fitting else 0
         if self._read.get(self._own.path, 0) == number - 1 and self._fits(WINDOW):
             row = Row(number, len(records), lines)
             self._append(Batch(records, len(lines), spool=self._own, row=row))
             self._read[self._own.path] = number
-        return True
+        return len(records)
 
     def adopt(self, directory: Path, max_bytes: int) -> None:
         """Take over the spools of dead workers, unless there are some already."""
@@ -155,6 +157,12 @@ class Outbox:
                     resent = spool is not self._own
                     self._append(Batch(records, len(row.lines), resent, spool, row))
                 self._read[spool.path] = rows[-1].number if rows else spool.last
+
+
+def _fitting(records: list[ProducerRecord], room: int) -> int:
+    """How many of them, from the first on, are no more than `room` bytes as lines."""
+    ends = accumulate(len(record.value) + 1 for record in records)
+    return sum(end - 1 <= room for end in ends)
 
 
 def _records(lines: Iterable[bytes]) -> Iterable[ProducerRecord]:

@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from activity_emit import EmitSettings, KafkaPublisher, KafkaSettings, SpoolSettings, prometheus
+from activity_emit.delivery.outbox import Outbox
+from activity_emit.event.encode import ProducerRecord
+from activity_emit.logs import RateLimitedLogger
+from activity_emit.metrics import PublisherMetrics
+from activity_spool.spool import open_spool
 from tests.integration.emit.harness import WORKERS, Relay, Stopper, read, spooled, until
 
 
@@ -43,9 +48,23 @@ async def test_past_the_cap_the_newest_are_dropped_counted_and_said_once(
             events.record(org_id="o1", action="create", path="/last")  # there is room again
             await until(lambda: events.counts().published == len(kept) + 1)
     found = [json.loads(r.value)["seq"] for r in await read(kafka_bootstrap, topic, len(kept) + 1)]
-    # The holes are what was dropped: whole flushes, so a smaller one may still fit in after one.
+    # The holes are what was dropped: a smaller event may still fit in after a larger one.
     assert found == [*kept, 101]
     assert caplog.text.count("activity spool is full") == 1
+
+
+@pytest.mark.parametrize(("cap", "kept"), [(9, 0), (10, 1), (31, 2), (32, 3), (109, 10), (500, 10)])
+def test_of_a_flush_that_is_larger_than_the_room_the_oldest_events_are_kept(
+    tmp_path: Path, cap: int, kept: int
+) -> None:
+    """A service that was held up hands over much at once; it loses what does not fit, not all."""
+    outbox = Outbox(
+        open_spool(tmp_path, "one", cap), (10, 1 << 20), PublisherMetrics(), RateLimitedLogger()
+    )
+    records = [ProducerRecord(b"o1", b'{"seq":%2d}' % n) for n in range(10)]  # 10 bytes each
+    assert outbox.add(records) == kept
+    assert sum(batch.records == records[:kept] for batch in outbox.head(100)) == (kept > 0)
+    outbox.close()
 
 
 @pytest.mark.parametrize("worker", WORKERS)

@@ -33,11 +33,13 @@ def test_an_odd_message_is_judged_as_by_the_model(name: str) -> None:
 
 
 @given(any_event)
-def test_any_event_is_accepted_with_its_own_bytes(event: ActivityEvent) -> None:
+def test_any_event_is_accepted_as_it_is(event: ActivityEvent) -> None:
+    """Deep metadata are written anew, in front: the same members in another order."""
     value = event.to_json()
     verdict = validate(value, FAR)
     assert isinstance(verdict, ValidEvent)
-    assert verdict.value == value
+    assert json.loads(verdict.value) == json.loads(value)
+    assert len(verdict.value) == len(value)
     assert verdict.id == str(event.id)
     agree(value)
 
