@@ -54,7 +54,7 @@ class BatchAccumulator:
         self._ids = ids
         self._settings = settings
         self._open: Batch | None = None
-        self._max_age_s = settings.batch_max_age_s
+        self._max_age_s, self._is_first = settings.batch_max_age_s, True
         self._validated = PoisonCount(partition, settings.poison_limit, accepted_offset)
         #: The same with what the engine has refused; known when a batch is written.
         self._written = PoisonCount(partition, settings.poison_limit, accepted_offset)
@@ -77,7 +77,9 @@ class BatchAccumulator:
         latest = datetime.fromtimestamp(now, UTC) + timedelta(seconds=self._settings.future_limit_s)
         rules = self._erasures()
         if self._open is None:
-            self._open = self._new_batch(now)
+            # What comes first has waited for the partition's owner already.
+            late = self._is_first and bool(records)
+            self._open = self._new_batch(min(now, records[0].timestamp / 1000) if late else now)
         elif self._open.checked is not rules:
             self._open.checked = None  # the list has changed meanwhile
         before = self._open.size
@@ -114,8 +116,7 @@ class BatchAccumulator:
         """Go on at `end`, as an operator has said; what is left out are these letters."""
         self.pass_over(end, now)
         if self._open is not None:
-            here = self._existing
-            self._open.dead += [one for one in letters if one.record.offset not in here]
+            self._open.dead += [one for one in letters if one.record.offset not in self._existing]
         self._existing = {offset for offset in self._existing if offset >= end}
 
     def behind_by(self, messages: int) -> None:
@@ -140,7 +141,7 @@ class BatchAccumulator:
 
     def take(self) -> Batch | None:
         """The open batch, if it holds anything; the next one opens where it ends."""
-        batch, self._open = self._open, None
+        batch, self._open, self._is_first = self._open, None, False
         self.filled.clear()
         if batch is None or batch.next_offset == batch.base_offset:
             return None

@@ -33,10 +33,15 @@ def accumulator(
     )
 
 
-def good(offset: int, id_: str | None = None, *headers: tuple[str, bytes | None]) -> Message:
+def good(
+    offset: int,
+    id_: str | None = None,
+    *headers: tuple[str, bytes | None],
+    at_s: float = NOW_S,
+) -> Message:
     """Its bytes are its own: even a copy of an event may say another `seq`."""
     value = odd(id=f'"{id_ or uuid7(1_767_322_800_000)}"', seq=str(offset))
-    return Message(offset, value, headers=headers)
+    return Message(offset, value, headers=headers, timestamp=int(at_s * 1000))
 
 
 def poison(offset: int) -> Message:
@@ -152,6 +157,25 @@ def test_due_by_age() -> None:
     assert not inside.is_due(NOW_S + 99)
     inside.add([good(2)], NOW_S + 100)
     assert not inside.is_due(NOW_S + 101)
+
+
+def test_what_comes_first_has_waited_for_the_partitions_owner() -> None:
+    """A partition that moves twice rests for two take-overs, and not for two ages of a batch too."""
+    inside = accumulator(batch_max_age_s=2)
+    inside.add([good(0, at_s=NOW_S - 1.5)], NOW_S)
+    assert inside.due_in(NOW_S) == pytest.approx(0.5)
+    late = accumulator(batch_max_age_s=2)
+    late.add([good(0, at_s=NOW_S - 900), good(1, at_s=NOW_S - 0.1)], NOW_S)
+    assert late.is_due(NOW_S)
+    assert offsets(taken(late)) == [0, 1]
+    late.add([good(2, at_s=NOW_S - 900)], NOW_S)
+    assert late.due_in(NOW_S) == 2
+
+
+def test_a_clock_that_is_ahead_makes_no_batch_wait_longer() -> None:
+    inside = accumulator(batch_max_age_s=2)
+    inside.add([good(0, at_s=NOW_S + 500)], NOW_S)
+    assert inside.due_in(NOW_S) == 2
 
 
 def test_due_by_rows_and_by_bytes() -> None:
