@@ -100,11 +100,33 @@ async def new_database(url: str) -> AsyncIterator[str]:
     """A fresh database with all migrations applied, dropped at the end. Yields its name."""
     name = f"test_{uuid.uuid4().hex}"
     async with await connect(url, "default") as client:
-        if url not in _MIGRATED:
-            _MIGRATED[url] = await Migrated.by_all_migrations(client)
-        await _MIGRATED[url].copy(client, name)
+        await (await _migrated(url, client)).copy(client, name)
         yield name
         await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+@contextlib.asynccontextmanager
+async def lent_database(url: str) -> AsyncIterator[str]:
+    """The same, but it may be one that others have had and that was made empty: for tests after
+    which no process can still write."""
+    async with await connect(url, "default") as client:
+        migrated = await _migrated(url, client)
+        if migrated.spare:
+            name = migrated.spare.pop()
+        else:
+            name = f"test_{uuid.uuid4().hex}"
+            await migrated.copy(client, name)
+        yield name
+        if await migrated.clean(client, name):
+            migrated.spare.append(name)
+        else:
+            await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+
+async def _migrated(url: str, client: AsyncClient) -> Migrated:
+    if url not in _MIGRATED:
+        _MIGRATED[url] = await Migrated.by_all_migrations(client)
+    return _MIGRATED[url]
 
 
 @pytest.fixture

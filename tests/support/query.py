@@ -44,10 +44,12 @@ IDS = {"org_id": "mine", **PLACE, "action": "read"}
 
 
 def settings(url: str, database: str = "activity", **changed: Any) -> Settings:
-    """`changed`: whole parts, such as `limits=LimitSettings(...)`."""
+    """`changed`: whole parts, such as `limits=LimitSettings(...)`. The engine is trusted to be alive
+    for as long as a busy machine may keep it from answering; what a dead one does is asked of the
+    process (tests/integration/api/test_query_serve.py)."""
     parts: dict[str, Any] = {
         "server": ServerSettings(),
-        "clickhouse": ClickHouseSettings(url=url, database=database),
+        "clickhouse": ClickHouseSettings(url=url, database=database, ping_after_s=20),
         "kafka": KafkaSettings(),
         "query": QuerySettings(),
         "limits": LimitSettings(),

@@ -127,7 +127,7 @@ def read(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-@examples(max_examples=20, deadline=None, suppress_health_check=SLOW)
+@examples(max_examples=10, deadline=None, suppress_health_check=SLOW)
 @given(some=st.lists(rows, min_size=1, max_size=5))
 async def test_any_row(
     clickhouse: AsyncClient, client: httpx.AsyncClient, *, some: list[Row]

@@ -51,7 +51,7 @@ async def served(clickhouse_url: str, database: str, tmp_path: Path) -> AsyncIte
         yield started
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
 @given(
     texts=st.lists(ids, min_size=len(NAMES), max_size=len(NAMES)),
     escape=st.sampled_from([least, lower, upper]),
