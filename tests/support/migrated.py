@@ -64,10 +64,15 @@ class Migrated:
             self.creates
         ):
             return False
-        filled = dict((await client.query(_FILLED, {"d": name})).result_rows)
-        whole = dict((await client.query(_FILLED, {"d": self.database})).result_rows)
+        filled, whole = [await _filled(client, one) for one in (name, self.database)]
         if any(filled.pop(table, 0) != whole[table] for table in _ROWS):
             return False
         for table in filled:
             await client.command(f"TRUNCATE TABLE {name}.{table} SYNC")
         return True
+
+
+async def _filled(client: AsyncClient, database: str) -> dict[str, int]:
+    """How many rows its tables have, where they have some."""
+    found = await client.query(_FILLED, {"d": database})
+    return {str(table): int(rows) for table, rows in found.result_rows}

@@ -44,7 +44,7 @@ IDS = {"org_id": "mine", **PLACE, "action": "read"}
 
 
 def settings(url: str, database: str = "activity", **changed: Any) -> Settings:
-    """`changed`: whole parts, such as `limits=LimitSettings(...)`. The engine is trusted to be alive
+    """`changed`: whole parts, such as `limits=LimitSettings(...)`. The engine is taken to be alive
     for as long as a busy machine may keep it from answering; what a dead one does is asked of the
     process (tests/integration/api/test_query_serve.py)."""
     parts: dict[str, Any] = {

@@ -160,7 +160,7 @@ def test_due_by_age() -> None:
 
 
 def test_what_comes_first_has_waited_for_the_partitions_owner() -> None:
-    """A partition that moves twice rests for two take-overs, and not for two ages of a batch too."""
+    """A partition that moves twice rests for two take-overs, not for two ages of a batch too."""
     inside = accumulator(batch_max_age_s=2)
     inside.add([good(0, at_s=NOW_S - 1.5)], NOW_S)
     assert inside.due_in(NOW_S) == pytest.approx(0.5)
