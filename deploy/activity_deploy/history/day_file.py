@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from activity_api.queries.export import CSV_ROW_END
+from activity_api.queries.export_page import CSV_ROW_END
 from activity_deploy.errors import UserError
 
 

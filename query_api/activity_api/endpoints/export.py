@@ -1,26 +1,32 @@
 """An export: the rows of a filter, oldest first, as a stream of bounded memory with an end.
 
 Lines come by pages of the engine, each of which takes a query slot for itself: an org that
-exports waits for its turn like one that searches. What is sent is counted and hashed, and the last
-line says so; an answer without it was cut. docs/history.md tells it to users.
+exports waits for its turn like one that searches, and between two pages others have theirs. What is
+sent is counted and hashed, and the last line says so; an answer without it was cut. docs/history.md
+tells it to users.
 """
 
 import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from activity_api.clickhouse.client import ClickHouseClient, UnavailableError
 from activity_api.clickhouse.watermark import iso
 from activity_api.queries.cursor import Cursor
-from activity_api.queries.export import CSV_HEAD, as_lines, rows_after, rows_of
+from activity_api.queries.export import rows_after
+from activity_api.queries.export_page import (
+    CSV_HEAD,
+    ColumnsPage,
+    CsvPage,
+    EventPage,
+    Page,
+    UnreadableError,
+)
 from activity_api.queries.history_filter import HistoryFilter
 
-# Some 30 MB each; between two pages other orgs' queries have their turn.
-_ROWS = 50_000
-_CSV_ROWS = 100_000
 # An engine that is away for a moment does not end an export of hours.
 _TRIES = 5
 _PAUSE_S = 1.0
@@ -40,6 +46,10 @@ class Lines:
     watermark: datetime | None
     key: bytes
     rows: int = 0
+    _way: type[Page] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._way = CsvPage if self.csv else EventPage
 
     async def first(self) -> bytes:
         """The engine's first answer: what is wrong is known before anything is sent. Raises what
@@ -56,15 +66,27 @@ class Lines:
         reading: asyncio.Task[bytes] | None = None
         try:
             while body:
+                before = self.after
                 # Beside the event loop, which others' requests need.
-                count, time, id_ = await asyncio.to_thread(rows_of, body, csv=self.csv)
-                self.rows += count
-                self.after = Cursor(time, id_, 0, self.as_of, self.watermark)
-                if count == self._most_rows and not self._is_full:
+                page = await asyncio.to_thread(self._way, body)
+                self.rows += page.count
+                self.after = Cursor(page.time, page.id, 0, self.as_of, self.watermark)
+                if page.count == self._way.most and not self._is_full:
                     reading = asyncio.create_task(self._read_on())
                     # Whoever waits gets its error; with nobody waiting it is no news.
                     reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-                yield await asyncio.to_thread(self._take, body, digest)
+                try:
+                    pieces = await asyncio.to_thread(page.lines)
+                except UnreadableError:
+                    # Rows of before the table kept events: these and all that follow by columns.
+                    pieces, self._way = [], ColumnsPage
+                    self.rows, self.after = self.rows - page.count, before
+                    if reading is not None:
+                        reading.cancel()
+                    reading = asyncio.create_task(self._read_on())
+                for piece in pieces:
+                    await asyncio.to_thread(digest.update, piece)
+                    yield piece
                 body = await reading if reading is not None else b""
                 reading = None
         finally:
@@ -75,22 +97,13 @@ class Lines:
         yield self._last_line(digest.hexdigest())
 
     @property
-    def _most_rows(self) -> int:
-        return _CSV_ROWS if self.csv else _ROWS
-
-    @property
     def _is_full(self) -> bool:
         return self.most is not None and self.rows >= self.most
 
-    def _take(self, body: bytes, digest: "hashlib._Hash") -> bytes:
-        lines = as_lines(body, csv=self.csv)
-        digest.update(lines)
-        return lines
-
     async def _read(self) -> bytes:
-        rows = self._most_rows
+        rows = self._way.most
         limit = rows if self.most is None else min(rows, self.most - self.rows)
-        query = rows_after(self.filter, self.after, self.as_of, limit, csv=self.csv)
+        query = rows_after(self.filter, self.after, self.as_of, limit, self._way)
         return await self.clickhouse.query(query)
 
     async def _read_on(self) -> bytes:

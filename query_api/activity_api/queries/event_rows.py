@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from activity_api.queries.activity_json import activity_json
+from activity_api.queries.row_binary import length_at
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,11 +78,6 @@ def _rows(body: bytes, head: struct.Struct) -> Iterator[tuple[tuple[Any, ...], K
         in_front = head.unpack_from(body, at)
         micros, high, low = _KEY.unpack_from(body, at + head.size)
         at += head.size + _KEY.size
-        length = shift = 0
-        while (byte := body[at]) > 0x7F:
-            length |= (byte & 0x7F) << shift
-            shift, at = shift + 7, at + 1
-        length |= byte << shift
-        at += 1
+        length, at = length_at(body, at)
         yield in_front, Key(micros, UUID(int=high << 64 | low)), body[at : at + length]
         at += length

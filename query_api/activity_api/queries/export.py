@@ -1,18 +1,15 @@
 """An export's SQL: an org's events by time, oldest first, as lines or as Parquet."""
 
-import re
 from datetime import datetime
-from uuid import UUID
 
 from activity_api.queries.columns import METADATA_IS_OBJECT, is_optional, is_text, plain
-from activity_api.queries.columns_json import utf8
 from activity_api.queries.cursor import Cursor
+from activity_api.queries.export_page import COLUMN_NAMES, ColumnsPage, CsvPage, EventPage, Page
 from activity_api.queries.filter import Parameters, micros
 from activity_api.queries.history_filter import HistoryFilter
 from activity_api.queries.query import Query
 from activity_schemas.answers import Activity
 
-_FIRST_FIELDS = re.compile(rb'^\{"id":"([^"]+)","timestamp":"([^"]+)"')
 # A query of an export has one thread: reading in order, each further one reads rows that another
 # page reads again, and beside it others' queries have the other cores.
 _SETTINGS = """\
@@ -23,14 +20,14 @@ AS_OF = "SELECT toUnixTimestamp64Milli(now64(3)) FORMAT TSV"
 
 
 def rows_after(
-    filter_: HistoryFilter, after: Cursor | None, as_of: datetime, limit: int, *, csv: bool
+    filter_: HistoryFilter, after: Cursor | None, as_of: datetime, limit: int, page: type[Page]
 ) -> Query:
-    """The next rows, as lines. `after`: the last row that was given. `as_of`: what came in later
-    stays out."""
+    """The next rows, for this kind of page. `after`: the last row that was given. `as_of`: what
+    came in later stays out."""
     where, parameters = _within(filter_, after, as_of)
     # Without an end in time a page reads the begin of each later part, too, in all columns.
     last = f"SELECT timestamp FROM events WHERE {where} ORDER BY timestamp LIMIT {{rows:UInt32}}"  # noqa: S608
-    columns, form = (_CSV_COLUMNS, _CSV) if csv else (_JSON_COLUMNS, _JSON)
+    columns, form = _WAYS[page]
     sql = f"""\
 SELECT {columns}
 FROM events
@@ -82,23 +79,6 @@ def _within(
     return "\nAND ".join(where), parameters
 
 
-def rows_of(body: bytes, *, csv: bool) -> tuple[int, datetime, UUID]:
-    """How many rows an answer has, which has some, and time and id of the last one."""
-    end = CSV_ROW_END if csv else _JSON_ROW_END
-    before = body.rfind(end, 0, -len(end))
-    row = body[before + len(end) if before >= 0 else 0 :][:200]
-    if csv:
-        id_, time, _ = row.replace(b'"', b"").split(b",", 2)
-    else:
-        id_, time = _FIRST_FIELDS.findall(row)[0]
-    return body.count(end), datetime.fromisoformat(time.decode()), UUID(id_.decode())
-
-
-def as_lines(body: bytes, *, csv: bool) -> bytes:
-    """What is sent of an answer."""
-    return utf8(_FORMULA.sub(b",\"'", body) if csv else body)
-
-
 def _csv_column(name: str) -> str:
     if name == "token_usage":
         return "toJSONString(token_usage) AS token_usage"
@@ -129,7 +109,6 @@ def _parquet_columns() -> str:
     return ", ".join(columns)
 
 
-_NAMES = tuple(Activity.model_fields)
 # The last of a row ends with its brace in every format: blanks behind it are none of the object's.
 _BLANKS = "'[ \\t\\r\\n]+$'"
 _METADATA = (
@@ -142,27 +121,28 @@ _METADATA_ON_ONE_LINE = (
     f" {_METADATA})"
 )
 
-# Written by the engine as a list has it, with metadata as it is: no other format can say both.
-_JSON_ROW = ",".join(f'"{name}":${{{name}:JSON}}' for name in _NAMES[:-1])
-_JSON_COLUMNS = ", ".join(map(_json_column, _NAMES))
+# Of rows without an event. Written by the engine as a list has it, with metadata as it is: no other
+# format can say both.
+_JSON_ROW = ",".join(f'"{name}":${{{name}:JSON}}' for name in COLUMN_NAMES[:-1])
+_JSON_COLUMNS = ", ".join(map(_json_column, COLUMN_NAMES))
 _JSON = f"""\
 output_format_json_quote_64bit_integers = 0, output_format_json_escape_forward_slashes = 0, \
 format_template_row_format = '{{{_JSON_ROW},"metadata":${{metadata:Raw}}}}\\n', \
 format_template_rows_between_delimiter = ''
 FORMAT Template"""
-# Within a string of JSON it is escaped.
-_JSON_ROW_END = b"\n"
-
 # Absent is empty in CSV.
-_CSV_COLUMNS = ", ".join(map(_csv_column, _NAMES))
+_CSV_COLUMNS = ", ".join(map(_csv_column, COLUMN_NAMES))
 _CSV = """\
 format_csv_null_representation = '', output_format_csv_crlf_end_of_line = 1
 FORMAT CSV"""
-#: The first line.
-CSV_HEAD = ",".join(_NAMES).encode() + b"\r\n"
-#: Ends a row, and is nowhere else: a quote within a cell is doubled, so behind a brace come none,
-#: two, four, ... but at the end of a cell.
-CSV_ROW_END = b'}"\r\n'
-# Text that a spreadsheet takes for a formula (OWASP, CSV injection), by the begin of its cell: not
-# within one, for the same reason. A quote in front makes text of it.
-_FORMULA = re.compile(rb',"(?=[=+\-@\t\r])')
+
+# A third of what it costs to put the columns together (docs/measurements/history.md).
+_EVENT_ROW = """\
+concat('{"id":"', toString(id),
+    '","timestamp":"', formatDateTime(timestamp, '%Y-%m-%dT%H:%i:%S.%fZ'),
+    '","event":', if(event = '', 'null', event), '}')"""
+_WAYS: dict[type[Page], tuple[str, str]] = {
+    EventPage: (_EVENT_ROW, "max_block_size = 8192\nFORMAT RowBinary"),
+    ColumnsPage: (_JSON_COLUMNS, _JSON),
+    CsvPage: (_CSV_COLUMNS, _CSV),
+}

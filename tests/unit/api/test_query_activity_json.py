@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from activity_api.queries.activity_json import activity_json
+from activity_api.queries.activity_json import activity_json, activity_lines
 from activity_api.queries.event_rows import Key
 from activity_api.queries.filter import ActivityFilter
 from activity_api.queries.page_rows import Rows
@@ -50,6 +50,35 @@ def test_what_is_absent_is_null() -> None:
 )
 def test_what_cannot_be_read_is_asked_for_otherwise(event: bytes) -> None:
     assert activity_json("an id", "a time", event) is None
+
+
+def in_a_row(event: bytes, number: int = 0) -> bytes:
+    return b'{"id":"%d","timestamp":"a time","event":%b}' % (number, event)
+
+
+def test_many_are_each_as_one_alone() -> None:
+    events = [b'{"status_code":%d,"app_id":%b,"id":"x"}' % one for one in ODD]
+    lines = activity_lines([in_a_row(event, number) for number, event in enumerate(events)])
+    assert lines is not None
+    assert lines.splitlines() == [
+        activity_json(str(number), "a time", event) for number, event in enumerate(events)
+    ]
+
+
+ODD = [(200, b'"a"'), (400, b'""'), (399, b"null"), (599, b'"\\"\\""'), (100, b'"\\n"')]
+
+
+def test_a_line_is_a_line() -> None:
+    metadata = b'{\n"a":\r\n"b\\n"\r}'
+    lines = activity_lines([in_a_row(EVENT + b',"metadata":' + metadata + b"}")] * 2)
+    assert lines is not None
+    assert (lines.count(b"\n"), lines.count(b"\r")) == (2, 0)
+    assert [json.loads(line)["metadata"] for line in lines.splitlines()] == [{"a": "b\n"}] * 2
+
+
+@pytest.mark.parametrize("event", [b"null", b"{}", b"{]", EVENT + b',"x":NaN}', b"{" * 5000])
+def test_one_that_cannot_be_read_among_many(event: bytes) -> None:
+    assert activity_lines([in_a_row(EVENT + b"}"), in_a_row(event)]) is None
 
 
 def row(micros: int, id_: int, event: bytes) -> bytes:
