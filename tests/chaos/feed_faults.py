@@ -94,10 +94,12 @@ async def _break_it(run: Run) -> None:
         del connection
         run.stack.engine.process.send_signal(signal.SIGKILL)
 
-    async with run.feeding(2500, 6.0):
+    async with run.feeding(1500, 3.5):
         await run.sprung(run.trap(INSERT_APPLIED, run.random.randint(1, 3), kill_consumer))
         await first.process.wait()
-        await run.consumer(batch_max_rows=300)
+    await run.consumer(batch_max_rows=300)
+    # What has waited for it may be in before the trap is set: so more comes.
+    async with run.feeding(1000, 2.5):
         await run.sprung(run.trap(INSERT_SENT, run.random.randint(1, 2), kill_engine))
         await run.stack.engine.process.wait()
         await run.stack.engine.start()
