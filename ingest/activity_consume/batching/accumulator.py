@@ -77,9 +77,9 @@ class BatchAccumulator:
         latest = datetime.fromtimestamp(now, UTC) + timedelta(seconds=self._settings.future_limit_s)
         rules = self._erasures()
         if self._open is None:
-            # What comes first has waited for the partition's owner already.
-            late = self._is_first and bool(records)
-            self._open = self._new_batch(min(now, records[0].timestamp / 1000) if late else now)
+            # What comes first has waited for the partition's owner already: as long as it has to.
+            late = now - records[0].timestamp / 1000 if self._is_first and records else 0.0
+            self._open = self._new_batch(now - min(max(0.0, late), self._max_age_s))
         elif self._open.checked is not rules:
             self._open.checked = None  # the list has changed meanwhile
         before = self._open.size
