@@ -79,11 +79,13 @@ class Lines:
                     pieces = await asyncio.to_thread(page.lines)
                 except UnreadableError:
                     # Rows of before the table kept events: these and all that follow by columns.
-                    pieces, self._way = [], ColumnsPage
+                    self._way = ColumnsPage
                     self.rows, self.after = self.rows - page.count, before
                     if reading is not None:
                         reading.cancel()
-                    reading = asyncio.create_task(self._read_on())
+                        reading = None
+                    body = await self._read_on()
+                    continue
                 for piece in pieces:
                     await asyncio.to_thread(digest.update, piece)
                     yield piece

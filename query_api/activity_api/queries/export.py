@@ -136,7 +136,7 @@ _CSV = """\
 format_csv_null_representation = '', output_format_csv_crlf_end_of_line = 1
 FORMAT CSV"""
 
-# A third of what it costs to put the columns together (docs/measurements/history.md).
+# The event as it is: of its columns the engine would have to put it together.
 _EVENT_ROW = """\
 concat('{"id":"', toString(id),
     '","timestamp":"', formatDateTime(timestamp, '%Y-%m-%dT%H:%i:%S.%fZ'),
