@@ -13,7 +13,7 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from activity_deploy.process.process import Process
 from tests.support.backend import use_docker
 from tests.support.images import image
-from tests.support.migrated import Migrated
+from tests.support.migrated import Migrated, new_name
 from tests.support.wait import wait_until
 
 _READY = "clickhouse: ready on "
@@ -98,7 +98,7 @@ async def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
 @contextlib.asynccontextmanager
 async def new_database(url: str) -> AsyncIterator[str]:
     """A fresh database with all migrations applied, dropped at the end. Yields its name."""
-    name = f"test_{uuid.uuid4().hex}"
+    name = new_name()
     async with await connect(url, "default") as client:
         await (await _migrated(url, client)).copy(client, name)
         yield name
@@ -111,16 +111,9 @@ async def lent_database(url: str) -> AsyncIterator[str]:
     which no process can still write."""
     async with await connect(url, "default") as client:
         migrated = await _migrated(url, client)
-        if migrated.spare:
-            name = migrated.spare.pop()
-        else:
-            name = f"test_{uuid.uuid4().hex}"
-            await migrated.copy(client, name)
+        name = await migrated.lend(client)
         yield name
-        if await migrated.clean(client, name):
-            migrated.spare.append(name)
-        else:
-            await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+        await migrated.take_back(client, name)
 
 
 async def _migrated(url: str, client: AsyncClient) -> Migrated:

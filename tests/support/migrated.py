@@ -23,10 +23,12 @@ _FILLED = (
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """`database` stays for the run. `creates`: what makes its tables, each after what it reads."""
+    """`database` stays for the run. `creates`: what makes its tables, each after what it reads.
+    `rows`: how many those tables have that have some."""
 
     database: str
     creates: tuple[str, ...]
+    rows: dict[str, int]
     #: Copies that were made clean again, for who comes next.
     spare: list[str] = field(default_factory=list)
 
@@ -44,7 +46,7 @@ class Migrated:
                     f"{name}.{other} " in f"{create} " for other in waiting if other != table
                 ):
                     creates.append(waiting.pop(table))
-        return cls(name, tuple(creates))
+        return cls(name, tuple(creates), await _filled(client, name))
 
     async def copy(self, client: AsyncClient, name: str) -> None:
         """A new database of this name, without rows but for the migrations'."""
@@ -56,7 +58,22 @@ class Migrated:
                 f"INSERT INTO {name}.{table} SELECT * FROM {self.database}.{table}"
             )
 
-    async def clean(self, client: AsyncClient, name: str) -> bool:
+    async def lend(self, client: AsyncClient) -> str:
+        """The name of a copy that nobody else has."""
+        if self.spare:
+            return self.spare.pop()
+        name = new_name()
+        await self.copy(client, name)
+        return name
+
+    async def take_back(self, client: AsyncClient, name: str) -> None:
+        """For who comes next, or it is dropped."""
+        if await self._clean(client, name):
+            self.spare.append(name)
+        else:
+            await client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
+
+    async def _clean(self, client: AsyncClient, name: str) -> bool:
         """Make a copy as it was, for a tenth of what a new one costs. False: it cannot be, for its
         tables are others, or a row of the migrations' has come or gone."""
         found = await client.query(_CREATES, {"d": name})
@@ -64,12 +81,17 @@ class Migrated:
             self.creates
         ):
             return False
-        filled, whole = [await _filled(client, one) for one in (name, self.database)]
-        if any(filled.pop(table, 0) != whole[table] for table in _ROWS):
+        filled = await _filled(client, name)
+        if any(filled.pop(table, 0) != self.rows[table] for table in _ROWS):
             return False
         for table in filled:
             await client.command(f"TRUNCATE TABLE {name}.{table} SYNC")
         return True
+
+
+def new_name() -> str:
+    """Of a test's database."""
+    return f"test_{uuid.uuid4().hex}"
 
 
 async def _filled(client: AsyncClient, database: str) -> dict[str, int]:
