@@ -209,8 +209,8 @@ bench-refusals: setup ## what refused messages cost the good ones beside them
 bench-http-limits: setup ## what servers do with clients that mean no good
 	@$(BIN)/python -m tests.bench.http_limits
 
-bench-query: vegeta ## our read API against the engine itself and a tutorial's API
-	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows))
+bench-query: vegeta ## our read API against the engine itself and a tutorial's API; BEFORE=DIR: and another commit's
+	@$(BIN)/python -m tests.bench.query $(foreach rows,$(ROWS),--rows $(rows)) $(if $(BEFORE),--before $(BEFORE))
 
 bench-issuer: setup ## known keys beside an issuer that hangs, drips, lies or is away for an hour
 	@$(BIN)/python -m tests.bench.issuer

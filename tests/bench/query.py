@@ -1,8 +1,10 @@
 """`python -m tests.bench.query`: our API, the same SQL straight on the engine, a tutorial's API.
 
-All in one run, interleaved, on generated events (kept for the next run). The last line is one JSON
-object; of its ratios `tutorial_rps` is better when greater, the others when smaller. Where not even
-10 requests a second have their p99 within 50 ms, `tutorial_rps` compares what 8 clients get done.
+All in one run, interleaved, on generated events (kept for the next run). `--before DIR`: also the
+API of another commit, whose checkout with its packages is there, on tables of its own. The last
+line is one JSON object; of its ratios those of `rps` are better when greater, the others when
+smaller. Where not even 10 requests a second have their p99 within 50 ms, they compare what 8
+clients get done.
 """
 
 import argparse
@@ -25,7 +27,9 @@ from activity_api.queries.query import Query
 from activity_api.queries.summary import last_hours, summary_of
 from activity_deploy.generate import Platform
 from activity_deploy.migration_run import migrate
-from tests.bench.query_arms import ARMS, Arms, arms, engine
+from tests.bench.query_arms import Arms, arms, engine
+from tests.bench.query_before import Before
+from tests.bench.query_cost import costs
 from tests.bench.query_load import Latency, Vegeta
 from tests.bench.query_mix import Asked, asked, kinds, mix
 from tests.bench.tutorial_table import CREATE, FILL, TABLE
@@ -37,7 +41,9 @@ _P99_MS = 50
 _WARM_UP_SECONDS = 15
 
 
-async def bench(sizes: list[int], seconds: float, rounds: int, directory: Path) -> None:
+async def bench(
+    sizes: list[int], seconds: float, rounds: int, directory: Path, before: Before | None
+) -> None:
     """Print the tables and the JSON object."""
     vegeta = Vegeta(directory / "bin" / "vegeta")
     async with engine(directory) as server:
@@ -48,11 +54,15 @@ async def bench(sizes: list[int], seconds: float, rounds: int, directory: Path) 
         await _by_kind(largest, requests)
         growth = await _growth(clients[sizes[0]], largest)
         scan = await _summary(largest)
-        async with arms(server.url, databases[sizes[-1]], directory) as ways:
+        database = databases[sizes[-1]]
+        other = None if before is None else (before, await before.copy(server.url, database))
+        async with arms(server.url, database, directory, other) as ways:
+            one_each = {kind: asked(kind, await _event(largest)) for kind in kinds()}
+            _say("\nCPU of the engine for a first page of the largest org, ms")
+            cpu = await costs(one_each, ways.apis, server.pid)
             capacity, figures = await _side_by_side(vegeta, ways, requests, seconds, rounds)
             rates = {
-                arm: await _rate_within(vegeta, ways, arm, requests, seconds)
-                for arm in ("ours", "tutorial")
+                arm: await _rate_within(vegeta, ways, arm, requests, seconds) for arm in ways.apis
             }
         for client in clients.values():
             await client.close()
@@ -63,9 +73,18 @@ async def bench(sizes: list[int], seconds: float, rounds: int, directory: Path) 
         "engine_p99": round(half["ours"]["p99"] / half["engine"]["p99"], 3),
         "growth_1m_to_largest": growth,
         "summary_vs_scan": scan,
-        "tutorial_rps": round(reached["ours"] / reached["tutorial"], 2),
+        **{
+            f"{arm}_rps": round(reached["ours"] / reached[arm], 2) for arm in rates if arm != "ours"
+        },
     }
-    results = {"ratios": ratios, "rows": sizes, "open_loop": figures, "rps_50ms_p99": rates}
+    results = {
+        "ratios": ratios,
+        "rows": sizes,
+        "cpu_ms": cpu,
+        "rps_8_clients": {arm: round(rate, 1) for arm, rate in capacity.items()},
+        "open_loop": figures,
+        "rps_50ms_p99": rates,
+    }
     sys.stdout.write(json.dumps(results) + "\n")
 
 
@@ -114,16 +133,19 @@ async def _rows_read(client: AsyncClient, query: Query) -> int:
     return int((await client.query(sql, parameters=query.parameters)).summary["read_rows"])
 
 
+async def _event(client: AsyncClient) -> dict[str, Any]:
+    """One of the largest org, for all kinds of requests."""
+    found = await client.query(
+        "SELECT * FROM events WHERE org_id = {org:String} AND augmentation_id != ''"
+        " AND user_id != '' ORDER BY cityHash64(_offset) LIMIT 1",
+        parameters={"org": _LARGEST},
+    )
+    return dict(found.first_item or {})
+
+
 async def _by_kind(client: AsyncClient, requests: list[Asked]) -> None:
     """Every list, search and summary of the largest org, with cold caches and warm ones."""
-    found = (
-        await client.query(
-            "SELECT * FROM events WHERE org_id = {org:String} AND augmentation_id != ''"
-            " AND user_id != '' ORDER BY cityHash64(_offset) LIMIT 1",
-            parameters={"org": _LARGEST},
-        )
-    ).first_item
-    event = dict(found or {})
+    event = await _event(client)
     _say(f"\n{'the largest org, ms':24}{'cold':>9}{'warm':>9}{'rows read':>12}")
     for kind in kinds():
         query = asked(kind, event).query
@@ -176,22 +198,24 @@ async def _side_by_side(
     vegeta: Vegeta, ways: Arms, requests: list[Asked], seconds: float, rounds: int
 ) -> tuple[dict[str, float], dict[str, dict[str, dict[str, float]]]]:
     """Requests a second of 8 clients; open loop at parts of ours, the arms taking turns."""
-    targets = {arm: ways.targets(arm, requests) for arm in ARMS}
-    for arm in ARMS:  # what the first of them reads from the disk is not its own slowness
+    names = ways.names
+    targets = {arm: ways.targets(arm, requests) for arm in names}
+    for arm in names:  # what the first of them reads from the disk is not its own slowness
         await vegeta.capacity(targets[arm], 8, _WARM_UP_SECONDS)
-    capacity = {arm: await vegeta.capacity(targets[arm], 8, seconds) for arm in ARMS}
+    capacity = {arm: await vegeta.capacity(targets[arm], 8, seconds) for arm in names}
     _say(f"\n{'8 clients':22}{'req/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'failed':>8}")
-    for arm in ARMS:
+    for arm in names:
         _say(f"{arm:22}{_line(capacity[arm])}")
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for part in (0.3, 0.5, 0.7):
         rate = capacity["ours"].rate * part
-        found: dict[str, list[Latency]] = {arm: [] for arm in ARMS}
+        found: dict[str, list[Latency]] = {arm: [] for arm in names}
         for number in range(rounds):
-            for arm in ARMS[number % 3 :] + ARMS[: number % 3]:
+            turn = number % len(names)
+            for arm in names[turn:] + names[:turn]:
                 found[arm].append(await vegeta.at_rate(targets[arm], rate, seconds))
         figures[str(part)] = {}
-        for arm in ARMS:
+        for arm in names:
             middle = sorted(found[arm], key=lambda one: one.p99)[rounds // 2]
             _say(f"{f'{part:.0%} {arm}':22}{_line(middle)}")
             figures[str(part)][arm] = {"p50": round(middle.p50, 2), "p99": round(middle.p99, 2)}
@@ -226,11 +250,14 @@ def _main() -> None:
     parser.add_argument("--rows", type=int, action="append", help="table sizes, ascending")
     parser.add_argument("--seconds", type=float, default=4, help="of each burst of load")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--before", type=Path, help="the checkout of another commit")
     parser.add_argument("--directory", type=Path, default=Path(".state/bench-query"))
     asked_for: Any = parser.parse_args()
     asked_for.directory.mkdir(parents=True, exist_ok=True)
     sizes = sorted(asked_for.rows or [1_000_000, 10_000_000])
-    asyncio.run(bench(sizes, asked_for.seconds, asked_for.rounds, asked_for.directory.resolve()))
+    before = None if asked_for.before is None else Before(asked_for.before.resolve())
+    directory = asked_for.directory.resolve()
+    asyncio.run(bench(sizes, asked_for.seconds, asked_for.rounds, directory, before))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The three ways to an answer, as processes: our API, the engine itself, a tutorial's API."""
+"""The ways to an answer, as processes: our API, another commit's, the engine, a tutorial's API."""
 
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,29 +10,31 @@ from typing import Any
 import httpx
 
 from activity_deploy.process.process import Process
+from tests.bench.query_before import Before
 from tests.bench.query_mix import Asked
 from tests.support.clickhouse import ClickHouseServer
 from tests.support.query import KEY
 from tests.support.wait import wait_until
 
-ARMS = ("ours", "engine", "tutorial")
-
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """Where they listen, over one database."""
+    """`apis`: where they listen. The engine's `database` is asked by ours and by itself."""
 
-    ours: str
+    apis: Mapping[str, str]
     engine: str
-    tutorial: str
     database: str
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return [*self.apis, "engine"]
 
     def targets(self, arm: str, mix: Sequence[Asked]) -> list[dict[str, Any]]:
         """The mix as this arm is asked."""
         if arm == "engine":
             return [one.to_engine(self.engine, self.database) for one in mix]
-        url = self.ours if arm == "ours" else self.tutorial
-        return [one.to_api(url) for one in mix]
+        return [one.to_api(self.apis[arm]) for one in mix]
 
 
 @asynccontextmanager
@@ -53,9 +55,12 @@ async def our_api(
     directory: Path,
     clickhouse: Mapping[str, str],
     changed: Mapping[str, str] | None = None,
+    *,
+    python: str | Path = sys.executable,
 ) -> AsyncIterator[tuple[str, dict[str, str], int]]:
     """Our API in one process, without the rate limits per org. `clickhouse`: its settings;
-    `changed`: other variables. Yields its URL, its environment and its process id."""
+    `changed`: other variables; `python`: whose packages have it. Yields its URL, its environment
+    and its process id."""
     variables = {
         "ACTIVITY_API_PORT": "0",
         "ACTIVITY_JWT_KEY": KEY,
@@ -71,21 +76,31 @@ async def our_api(
         "ACTIVITY_SPOOL_DIR": str(directory / "spool"),
         **(changed or {}),
     }
-    command = [sys.executable, "-m", "activity_deploy.reading"]
+    command = [python, "-m", "activity_deploy.reading"]
     process = Process("ours", command, directory / "ours.log", variables)
     async with _served(process, "listening on ") as served:
         yield served, variables, process.pid
 
 
 @asynccontextmanager
-async def arms(url: str, database: str, directory: Path) -> AsyncIterator[Arms]:
-    """Both APIs in one process each. Shares of an org are not what is measured."""
-    async with our_api(url, database, directory, {"share_per_org": "1"}) as (ours, variables, _):
+async def arms(
+    url: str, database: str, directory: Path, before: tuple[Before, str] | None
+) -> AsyncIterator[Arms]:
+    """The APIs in one process each. `before`: another commit, and its database. Shares of an org
+    are not what is measured."""
+    whole = {"share_per_org": "1"}
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        ours, variables, _ = await enter(our_api(url, database, directory, whole))
         app = ["tests.bench.tutorial_api:app", "--port", "0", "--no-access-log"]
         command = [sys.executable, "-m", "uvicorn", *app]
         process = Process("tutorial", command, directory / "tutorial.log", variables)
-        async with _served(process, "running on ") as tutorial:
-            yield Arms(ours, url, tutorial, database)
+        apis = {"ours": ours, "tutorial": await enter(_served(process, "running on "))}
+        if before is not None:
+            commit, its = before
+            api = our_api(url, its, directory / "before", whole, python=commit.python)
+            apis["before"], _, _ = await enter(api)
+        yield Arms(apis, url, database)
 
 
 @asynccontextmanager
