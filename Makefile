@@ -25,6 +25,8 @@ run: setup ## the whole pipeline in the foreground, with real sample requests
 
 # uv installs in 11 s of CPU what takes pip 81 (`time` of both, without a cache).
 PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet
+# uv does not read pip's configuration: which index that has is told to it.
+UV = index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}"; $${index:+env UV_DEFAULT_INDEX="$$index"} $(BIN)/uv
 
 setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
 
@@ -34,8 +36,7 @@ setup: .venv/.stamp ## the virtual environment, from the lock file with hashes
 	@echo "activity: installing the Python packages of requirements.lock ..."
 	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^ /p;}' requirements.lock >.venv/uv.lock
 	@$(PIP) --require-hashes --requirement .venv/uv.lock
-	@index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null)}"; $${index:+env UV_DEFAULT_INDEX="$$index"} \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock || \
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock || \
 	  { echo "activity: uv could not; pip does it, as it is configured here" >&2; $(PIP) --require-hashes --requirement requirements.lock; }
 	@$(PIP) --no-deps --no-build-isolation --editable ingest --editable .
 	@touch $@
@@ -154,12 +155,12 @@ ANALYSTS := .state/analysts
 analysts: $(ANALYSTS)/.stamp ## polars, pandas, DuckDB, SQLAlchemy, dbt, marimo in .state/analysts: docs/connect.md
 $(ANALYSTS)/.stamp: analysts/requirements.lock | setup
 	@echo "activity: installing the Python packages of $< ..."
-	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(ANALYSTS)
-	@$(BIN)/uv pip sync --quiet --python $(ANALYSTS) --require-hashes $<
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python $(ANALYSTS)
+	@$(UV) pip sync --quiet --python $(ANALYSTS) --require-hashes $<
 	@touch $@
 
 lock-analysts: setup ## renew analysts/requirements.lock after a change of requirements.in
-	$(BIN)/uv pip compile analysts/requirements.in --universal --python-version 3.11 --generate-hashes \
+	@$(UV) pip compile analysts/requirements.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --quiet --output-file analysts/requirements.lock
 
 test-analysts: analysts ## docs/connect.md as it is pasted, the notebook, the dbt project, Grafana's SQL
