@@ -279,13 +279,13 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-UV_LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+UV_LOCK = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-package activity-pipeline --no-emit-package activity-emit --no-header --quiet
 
 lock: ## renew the lock files after a change of pyproject.toml: all of it, and of that what the images need
-	$(UV_LOCK) --extra dev --output-file requirements.lock
-	$(UV_LOCK) --extra redis --constraint requirements.lock --no-annotate --output-file requirements.runtime.lock
-	$(UV_LOCK) --extra local --constraint requirements.lock --no-annotate --output-file requirements.engine.lock
+	@$(UV_LOCK) --extra dev --output-file requirements.lock
+	@$(UV_LOCK) --extra redis --constraint requirements.lock --no-annotate --output-file requirements.runtime.lock
+	@$(UV_LOCK) --extra local --constraint requirements.lock --no-annotate --output-file requirements.engine.lock
 
 audit: setup ## the lock file against known advisories, without a network
 	@$(BIN)/python -m tests.support.audit
