@@ -15,7 +15,7 @@ test test-% chaos alerts attacks fuzz-api rolling: export TMPDIR = $(IN_MEMORY)
 endif
 endif
 
-.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-engine test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients test-siem clients-node clients-go clients-java clients-rust analysts lock-analysts test-analysts starlette-suite bench-reading bench-http-limits bench-tail bench-tail-request bench-export audit bench-issuer rolling growth soak images images-local compose-smoke helm release attacks fuzz-api lint-openapi ui ui-check questions
+.PHONY: alerts tools help run setup test test-emit test-consume test-integration test-engine test-others test-unit chaos bench-emit check format lock schemas jars clean bench-ingest bench-refusals bench-query bench-freshness bench-fairness vegeta foreign-franz foreign-kafkajs test-clients test-siem clients-node clients-go clients-java clients-rust analysts lock-analysts test-analysts starlette-suite bench-reading bench-http-limits bench-tail bench-tail-request bench-export audit bench-issuer rolling growth soak images images-local compose-smoke compose-v2 helm release attacks fuzz-api lint-openapi ui ui-check questions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -251,6 +251,14 @@ images-local: jars ## the same without any registry, and Kafka's image, on a Doc
 compose-smoke: export DOCKER_HOST = unix://$(LOCAL_DOCKER_DIR)/docker.sock
 compose-smoke: setup ## compose.yaml on those images: up, loaded, killed, counted, down
 	@$(BIN)/python -m tests.compose --local
+
+# The last version that `go install` takes. compose-smoke uses it where it is; building takes some 10 minutes of CPU.
+COMPOSE_VERSION := v2.32.4
+compose-v2: .state/bin/docker-compose ## compose v2, built once from the Go module proxy, for compose-smoke
+.state/bin/docker-compose:
+	@mkdir -p $(@D)
+	@command -v go >/dev/null || { echo "activity: compose v2 is built with Go, and there is none here" >&2; exit 1; }
+	GOBIN=$(CURDIR)/$(@D) go install github.com/docker/compose/v2/cmd@$(COMPOSE_VERSION) && mv $(@D)/cmd $@
 
 HELM_VERSION := v3.18.6
 helm: .state/bin/helm ## helm, built once from the Go module proxy, for the chart's test

@@ -13,15 +13,18 @@ from typing import Any
 from activity_deploy.process.ports import HOST, free_ports
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+_BUILT = Path(__file__).parents[2] / ".state" / "bin" / "docker-compose"
 #: What is started and given a port of this machine.
 PORTS = ("API", "DEMO", "CLICKHOUSE", "KAFKA", "PROMETHEUS", "GRAFANA")
 
 
 @functools.cache
 def compose_command() -> tuple[str, ...]:
-    """`docker compose` (v2), or docker-compose 1.29 where that is what there is."""
+    """`docker compose` (v2), or v2 as `make compose-v2` builds it, or docker-compose 1.29."""
     v2 = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    return ("docker", "compose") if v2.returncode == 0 else ("docker-compose",)
+    if v2.returncode == 0:
+        return ("docker", "compose")
+    return (str(_BUILT),) if _BUILT.exists() else ("docker-compose",)
 
 
 class Project:
