@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -51,13 +51,14 @@ async def bench(
         clients = {size: await connect(server.url, name) for size, name in databases.items()}
         largest = clients[sizes[-1]]
         requests = await mix(largest, 400)
-        await _by_kind(largest, requests)
+        event = await _event(largest)
+        one_each = {kind: asked(kind, event) for kind in kinds()}
+        await _by_kind(largest, one_each)
         growth = await _growth(clients[sizes[0]], largest)
         scan = await _summary(largest)
         database = databases[sizes[-1]]
         other = None if before is None else (before, await before.copy(server.url, database))
         async with arms(server.url, database, directory, other) as ways:
-            one_each = {kind: asked(kind, await _event(largest)) for kind in kinds()}
             _say("\nCPU of the engine for a first page of the largest org, ms")
             cpu = await costs(one_each, ways.apis, server.pid)
             capacity, figures = await _side_by_side(vegeta, ways, requests, seconds, rounds)
@@ -143,12 +144,11 @@ async def _event(client: AsyncClient) -> dict[str, Any]:
     return dict(found.first_item or {})
 
 
-async def _by_kind(client: AsyncClient, requests: list[Asked]) -> None:
+async def _by_kind(client: AsyncClient, one_each: Mapping[str, Asked]) -> None:
     """Every list, search and summary of the largest org, with cold caches and warm ones."""
-    event = await _event(client)
     _say(f"\n{'the largest org, ms':24}{'cold':>9}{'warm':>9}{'rows read':>12}")
-    for kind in kinds():
-        query = asked(kind, event).query
+    for kind, one in one_each.items():
+        query = one.query
         cold = []
         for _ in range(3):
             for cache in _CACHES:

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from activity_deploy.errors import UserError
 from tests.support.clickhouse import connect
@@ -53,12 +52,11 @@ class Before:
         return name
 
     async def _migrate(self, url: str, database: str) -> None:
-        at = urlsplit(url)
         process = await asyncio.create_subprocess_exec(
             self.python.with_name("activity"),
             "migrate",
             env={
-                "ACTIVITY_CLICKHOUSE_URL": f"{at.scheme}://{at.netloc}",
+                "ACTIVITY_CLICKHOUSE_URL": url,
                 "ACTIVITY_CLICKHOUSE_DATABASE": database,
             },
             stdout=asyncio.subprocess.PIPE,

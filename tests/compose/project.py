@@ -13,7 +13,7 @@ from typing import Any
 from activity_deploy.process.ports import HOST, free_ports
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-_BUILT = Path(__file__).parents[2] / ".state" / "bin" / "docker-compose"
+_BUILT = DEPLOY.parent / ".state" / "bin" / "docker-compose"
 #: What is started and given a port of this machine.
 PORTS = ("API", "DEMO", "CLICKHOUSE", "KAFKA", "PROMETHEUS", "GRAFANA")
 
